@@ -1,1 +1,3 @@
-//! Placeholder.
+//! The TpStack operator: turns one `TpStack` object into a running stack.
+
+pub mod crd;

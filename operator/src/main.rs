@@ -1,2 +1,3 @@
-//! Placeholder.
-fn main() {}
+//! scratch
+use operator::crd;
+fn main() { print!("{}", serde_saphyr::to_string(&crd::definition()).expect("x")); }
