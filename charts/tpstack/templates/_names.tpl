@@ -20,8 +20,8 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end }}
 
 {{/*
-Labels of every object. `app.kubernetes.io/managed-by` is left out: Helm puts it on what it installs by itself, and it would be
-untrue in manifests/install.yaml.
+Labels of every object. `app.kubernetes.io/managed-by` is left out: Helm puts it on what it installs by itself, and it
+would be untrue in manifests/install.yaml.
 */}}
 {{- define "tpstack.labels" -}}
 {{ include "tpstack.selectorLabels" . }}
