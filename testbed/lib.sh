@@ -243,7 +243,9 @@ start_process() {
     local dir=$1 name=$2
     shift 2
     (
-        printf '%s\n%s\n' "$BASHPID" "$(process_birth "$BASHPID")" >"$dir/$name.pid.new"
+        # Taken once: inside $(...) it would be the number of that subshell.
+        self=$BASHPID
+        printf '%s\n%s\n' "$self" "$(process_birth "$self")" >"$dir/$name.pid.new"
         mv "$dir/$name.pid.new" "$dir/$name.pid"
         exec setsid "$@"
     ) </dev/null >"$dir/$name.log" 2>&1 &
