@@ -1,2 +1,72 @@
-//! Placeholder.
-fn main() {}
+//! `api serve` runs the API, `api healthcheck` asks a running one how it is.
+
+use anyhow::{Context, Result};
+use api::{app::App, config::Config, healthcheck, router::router, server, telemetry};
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// The reference API of a TpStack. Every setting is an environment variable.
+#[derive(Parser)]
+#[command(version, after_help = after_help())]
+struct Arguments {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Command {
+    /// Serve the API until SIGTERM or SIGINT (what happens without a subcommand).
+    Serve,
+    /// Ask GET /health of the API on this machine; the exit code is the answer.
+    Healthcheck,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let outcome = match arguments.command.unwrap_or(Command::Serve) {
+        Command::Serve => serve(),
+        Command::Healthcheck => check(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+#[tokio::main]
+async fn serve() -> Result<()> {
+    let config = Config::from_environment()?;
+    telemetry::start(&config.log);
+    let listener = server::listen(config.listen)?;
+    let app = App::start(&config).await?;
+    server::serve(listener, router(app.clone()), &app.health, config.server).await;
+    app.stop().await;
+    Ok(())
+}
+
+fn check() -> Result<()> {
+    let config = Config::from_environment()?;
+    healthcheck::run(config.listen)
+        .with_context(|| format!("no healthy API on port {}", config.listen.port()))
+}
+
+#[expect(clippy::print_stderr, reason = "said before, or without, a log")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("api: {error:#}");
+}
+
+fn after_help() -> String {
+    let mut help = "Environment variables:\n".to_owned();
+    for (name, default, meaning) in api::config::VARIABLES {
+        let default = if default.is_empty() {
+            String::new()
+        } else {
+            format!(" [{default}]")
+        };
+        help.push_str(&format!("  {name:<24} {meaning}{default}\n"));
+    }
+    help
+}
