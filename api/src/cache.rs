@@ -19,7 +19,7 @@ use tokio::time::timeout;
 /// Where `GET /api/data` keeps its answer: the course's key, shared with any other image of the stack.
 pub const DATA_KEY: &str = "data_cache";
 /// And for how long.
-pub const DATA_LIFETIME: Duration = Duration::from_secs(60);
+pub const DATA_LIFETIME: Duration = Duration::from_mins(1);
 
 /// The name of the cache in metrics and logs.
 const DEPENDENCY: &str = "cache";

@@ -5,14 +5,17 @@
 
 mod reader;
 mod secret;
+mod variables;
 
 pub use self::{
     reader::{ConfigError, Variables},
     secret::{Password, Secret},
+    variables::variables_help,
 };
 
-use self::reader::Reader;
+use self::{reader::Reader, variables::VARIABLES};
 use std::{
+    env::VarError,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
     time::Duration,
@@ -151,118 +154,10 @@ pub enum LogFormat {
     Json,
 }
 
-/// Every variable, with what `--help` says of it: name, default, meaning.
-pub const VARIABLES: &[(&str, &str, &str)] = &[
-    ("PORT", "5000", "port to listen on"),
-    (
-        "BIND_ADDRESS",
-        "0.0.0.0",
-        "address to listen on (127.0.0.1: this machine only)",
-    ),
-    (
-        "DATA_FILE",
-        "./data/api.db",
-        "SQLite file used while DB_HOST is unset",
-    ),
-    ("DB_HOST", "", "Postgres host; unset: embedded SQLite"),
-    ("DB_PORT", "5432", "Postgres port"),
-    ("DB_NAME", "appdb", "database"),
-    ("DB_USER", "appuser", "role"),
-    ("DB_PASSWORD", "", "the role's password"),
-    (
-        "DB_PASSWORD_FILE",
-        "",
-        "file that holds it, read again for each new connection",
-    ),
-    (
-        "DB_SSLMODE",
-        "prefer",
-        "disable, prefer, require, verify-ca or verify-full (the default once DB_CA_FILE is set)",
-    ),
-    ("DB_CA_FILE", "", "PEM file of the authorities to trust"),
-    ("DB_POOL_SIZE", "10", "connections at most"),
-    (
-        "DB_ACQUIRE_TIMEOUT_MS",
-        "200",
-        "how long a request waits for a connection",
-    ),
-    (
-        "DB_CONNECT_TIMEOUT_MS",
-        "1000",
-        "how long opening a connection may take in the background",
-    ),
-    (
-        "DB_STATEMENT_TIMEOUT_MS",
-        "800",
-        "how long a statement may take",
-    ),
-    ("REDIS_HOST", "", "Redis host; unset: cache in this process"),
-    ("REDIS_PORT", "6379", "Redis port"),
-    ("REDIS_USER", "", "ACL user"),
-    ("REDIS_PASSWORD", "", "the user's password"),
-    (
-        "REDIS_PASSWORD_FILE",
-        "",
-        "file that holds it, read again for each new connection",
-    ),
-    (
-        "REDIS_TLS",
-        "false",
-        "whether to use TLS (true once REDIS_CA_FILE is set)",
-    ),
-    ("REDIS_CA_FILE", "", "PEM file of the authorities to trust"),
-    (
-        "REDIS_TIMEOUT_MS",
-        "50",
-        "how long a command may take before it counts as a miss",
-    ),
-    (
-        "HEADER_TIMEOUT_SECONDS",
-        "10",
-        "how long a client may take to send a request's head",
-    ),
-    (
-        "DRAIN_DELAY_SECONDS",
-        "1",
-        "how long to keep accepting, unready, after SIGTERM",
-    ),
-    (
-        "DRAIN_TIMEOUT_SECONDS",
-        "10",
-        "how long a stop may take in all",
-    ),
-    (
-        "LOG_FORMAT",
-        "auto",
-        "auto (text on a terminal, JSON otherwise), text or json",
-    ),
-    (
-        "LOG_LEVEL",
-        "info",
-        "error, warn, info, debug, trace, or directives such as info,api=debug",
-    ),
-];
-
 impl Config {
     /// Reads the process's environment.
     pub fn from_environment() -> Result<Self, ConfigError> {
-        let mut unreadable = Vec::new();
-        let mut variables = Variables::new();
-        for (name, value) in std::env::vars_os() {
-            let Some(name) = name.to_str() else { continue };
-            if !VARIABLES.iter().any(|(known, ..)| *known == name) {
-                continue;
-            }
-            match value.into_string() {
-                Ok(value) => _ = variables.insert(name.to_owned(), value),
-                Err(_) => unreadable.push(format!("{name}: expected UTF-8 text")),
-            }
-        }
-        if unreadable.is_empty() {
-            Self::parse(&variables)
-        } else {
-            Err(ConfigError(unreadable))
-        }
+        Self::parse(&environment()?)
     }
 
     /// Reads settings from given variables. Variables that are not settings are ignored.
@@ -279,6 +174,32 @@ impl Config {
     }
 }
 
+/// Where this machine's API listens: all that a health check needs to know.
+pub fn listen_address() -> Result<SocketAddr, ConfigError> {
+    let variables = environment()?;
+    let mut reader = Reader::new(&variables);
+    let address = listen(&mut reader);
+    reader.finish(address)
+}
+
+/// The process's environment, as far as it is about us.
+fn environment() -> Result<Variables, ConfigError> {
+    let mut variables = Variables::new();
+    let mut unreadable = Vec::new();
+    for (name, ..) in VARIABLES {
+        match std::env::var(name) {
+            Ok(value) => _ = variables.insert((*name).to_owned(), value),
+            Err(VarError::NotPresent) => {}
+            Err(VarError::NotUnicode(_)) => unreadable.push(format!("{name}: expected UTF-8 text")),
+        }
+    }
+    if unreadable.is_empty() {
+        Ok(variables)
+    } else {
+        Err(ConfigError(unreadable))
+    }
+}
+
 fn listen(reader: &mut Reader<'_>) -> SocketAddr {
     // All addresses by default, as the course's app: in a container, loopback would be reachable by nobody.
     let address = reader.parsed(
@@ -287,7 +208,7 @@ fn listen(reader: &mut Reader<'_>) -> SocketAddr {
         "an IP address such as 127.0.0.1 or ::",
         |value| value.parse().ok(),
     );
-    SocketAddr::new(address, reader.number("PORT", 5000, 1..=u16::MAX))
+    SocketAddr::new(address, reader.number("PORT", 5000, 0..=u16::MAX))
 }
 
 fn store(reader: &mut Reader<'_>) -> StoreConfig {

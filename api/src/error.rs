@@ -72,11 +72,12 @@ impl Error {
 
     /// The answer to a panic, for the layer that catches it.
     pub fn from_panic(payload: Box<dyn Any + Send>) -> Response {
-        let message = payload
-            .downcast_ref::<&str>()
-            .map(|message| (*message).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned());
+        let message = match payload.downcast::<String>() {
+            Ok(message) => *message,
+            Err(other) => other
+                .downcast::<&str>()
+                .map_or_else(|_| "no message".to_owned(), |message| (*message).to_owned()),
+        };
         Self::Panic(message).into_response()
     }
 }

@@ -7,7 +7,7 @@ use crate::{metrics::Metrics, store::Store};
 use serde::Serialize;
 use std::{
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
     time::Duration,
@@ -51,10 +51,7 @@ impl Dependency {
 
     /// The last known condition.
     pub fn condition(&self) -> Condition {
-        self.last
-            .lock()
-            .expect("nothing panics while it holds this lock")
-            .0
+        self.last().0
     }
 
     /// It answered.
@@ -71,13 +68,15 @@ impl Dependency {
         }
     }
 
+    /// What was noted stays true if someone panicked after noting it.
+    fn last(&self) -> MutexGuard<'_, (Condition, String)> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn note(&self, condition: Condition, cause: &str) -> bool {
         self.metrics
             .dependency_up(self.name, condition == Condition::Up);
-        let mut last = self
-            .last
-            .lock()
-            .expect("nothing panics while it holds this lock");
+        let mut last = self.last();
         let changed = last.0 != condition || last.1 != cause;
         if changed {
             *last = (condition, cause.to_owned());

@@ -1,13 +1,19 @@
 //! `api serve` runs the API, `api healthcheck` asks a running one how it is.
 
 use anyhow::{Context, Result};
-use api::{app::App, config::Config, healthcheck, router::router, server, telemetry};
+use api::{
+    app::App,
+    config::{Config, listen_address, variables_help},
+    healthcheck,
+    router::router,
+    server, telemetry,
+};
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// The reference API of a TpStack. Every setting is an environment variable.
+/// The reference API of a stack. Every setting is an environment variable.
 #[derive(Parser)]
-#[command(version, after_help = after_help())]
+#[command(version, after_help = variables_help())]
 struct Arguments {
     #[command(subcommand)]
     command: Option<Command>,
@@ -48,25 +54,11 @@ async fn serve() -> Result<()> {
 }
 
 fn check() -> Result<()> {
-    let config = Config::from_environment()?;
-    healthcheck::run(config.listen)
-        .with_context(|| format!("no healthy API on port {}", config.listen.port()))
+    let address = listen_address()?;
+    healthcheck::run(address).with_context(|| format!("no healthy API on port {}", address.port()))
 }
 
 #[expect(clippy::print_stderr, reason = "said before, or without, a log")]
 fn complain(error: &anyhow::Error) {
     eprintln!("api: {error:#}");
-}
-
-fn after_help() -> String {
-    let mut help = "Environment variables:\n".to_owned();
-    for (name, default, meaning) in api::config::VARIABLES {
-        let default = if default.is_empty() {
-            String::new()
-        } else {
-            format!(" [{default}]")
-        };
-        help.push_str(&format!("  {name:<24} {meaning}{default}\n"));
-    }
-    help
 }

@@ -4,8 +4,8 @@
 //! they are. Every label value comes from a fixed set; a path or a host name never becomes one.
 
 use prometheus::{
-    Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
-    TextEncoder, process_collector::ProcessCollector,
+    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    process_collector::ProcessCollector,
 };
 use std::time::Duration;
 
@@ -50,17 +50,8 @@ impl Metrics {
                 "Requests answered, by matched route, method and status.",
                 &["endpoint", "method", "status"],
             ),
-            latency: HistogramVec::new(
-                HistogramOpts::new(
-                    "app_request_latency_seconds",
-                    "Time to answer, errors included, by matched route.",
-                )
-                .buckets(LATENCY_BUCKETS.to_vec()),
-                &["endpoint"],
-            )
-            .expect("the histogram's name, label and buckets are valid constants"),
-            in_flight: IntGauge::new("app_requests_in_flight", "Requests being answered.")
-                .expect("the gauge's name is a valid constant"),
+            latency: latency(),
+            in_flight: gauge("app_requests_in_flight", "Requests being answered."),
             cache_requests: counter(
                 "app_cache_requests_total",
                 "Cache lookups, by result.",
@@ -71,14 +62,11 @@ impl Metrics {
                 "Failed calls to a dependency, by kind of failure.",
                 &["dependency", "kind"],
             ),
-            dependency_up: IntGaugeVec::new(
-                Opts::new(
-                    "app_dependency_up",
-                    "Whether the dependency answered last time (1) or not (0).",
-                ),
+            dependency_up: gauges(
+                "app_dependency_up",
+                "Whether the dependency answered last time (1) or not (0).",
                 &["dependency"],
-            )
-            .expect("the gauge's name and label are valid constants"),
+            ),
         };
         metrics.register();
         metrics
@@ -149,11 +137,7 @@ impl Metrics {
 
     /// Everything, in Prometheus' text format.
     pub fn encode(&self) -> String {
-        let mut text = Vec::new();
-        TextEncoder::new()
-            .encode(&self.registry.gather(), &mut text)
-            .expect("gathered families are well formed and a Vec takes every write");
-        String::from_utf8(text).expect("the text format is UTF-8")
+        text(&self.registry)
     }
 }
 
@@ -166,6 +150,30 @@ impl Default for Metrics {
 fn counter(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
     IntCounterVec::new(Opts::new(name, help), labels)
         .expect("the counter's name and labels are valid constants")
+}
+
+fn gauge(name: &str, help: &str) -> IntGauge {
+    IntGauge::new(name, help).expect("the gauge's name is a valid constant")
+}
+
+fn gauges(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
+    IntGaugeVec::new(Opts::new(name, help), labels)
+        .expect("the gauge's name and labels are valid constants")
+}
+
+fn latency() -> HistogramVec {
+    let options = HistogramOpts::new(
+        "app_request_latency_seconds",
+        "Time to answer, errors included, by matched route.",
+    );
+    HistogramVec::new(options.buckets(LATENCY_BUCKETS.to_vec()), &["endpoint"])
+        .expect("the histogram's name, label and buckets are valid constants")
+}
+
+fn text(registry: &Registry) -> String {
+    TextEncoder::new()
+        .encode_to_string(&registry.gather())
+        .expect("gathered families are well formed")
 }
 
 #[cfg(test)]

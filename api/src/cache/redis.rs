@@ -132,7 +132,7 @@ impl Backend for Redis {
                 .with_options(&self.options)
                 .get(key)
                 .await
-                .map_err(refusal)?;
+                .map_err(|error| refusal(&error))?;
             text(value)
         }
         .boxed()
@@ -150,7 +150,7 @@ impl Backend for Redis {
                 .with_options(&self.options)
                 .set::<(), _, _>(key, value, Some(expiration), None, false)
                 .await
-                .map_err(refusal)
+                .map_err(|error| refusal(&error))
         }
         .boxed()
     }
@@ -184,7 +184,7 @@ fn text(value: Value) -> Result<Option<String>, BackendError> {
 }
 
 /// Sorts the client's errors. A wrong type is the fault of what is stored, not of the server.
-fn refusal(error: Error) -> BackendError {
+fn refusal(error: &Error) -> BackendError {
     match error.kind() {
         ErrorKind::InvalidArgument | ErrorKind::Parse => BackendError::Unusable,
         ErrorKind::Timeout => BackendError::Unavailable("timeout"),

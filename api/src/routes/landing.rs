@@ -125,13 +125,9 @@ fn render(words: &Words, store: (&str, Condition), cache: (&str, Condition)) -> 
     let service = |name: &str, (engine, condition): (&str, Condition)| {
         format!("<li>{name} ({engine}): {}</li>", words.condition(condition))
     };
-    let routes: String = PATHS
-        .iter()
-        .zip(words.meanings)
-        .map(|(path, meaning)| {
-            format!("<li><a href=\"{path}\"><code>{path}</code></a> {meaning}</li>\n")
-        })
-        .collect();
+    let route =
+        |(path, meaning)| format!("<li><a href=\"{path}\"><code>{path}</code></a> {meaning}</li>");
+    let routes: Vec<String> = PATHS.iter().zip(words.meanings).map(route).collect();
     format!(
         r#"<!doctype html>
 <html lang="{language}">
@@ -152,7 +148,8 @@ fn render(words: &Words, store: (&str, Condition), cache: (&str, Condition)) -> 
 </ul>
 <h2>{routes_title}</h2>
 <ul>
-{routes}</ul>
+{routes}
+</ul>
 <p><small>TpStack API {version}</small></p>
 </main>
 </body>
@@ -164,6 +161,7 @@ fn render(words: &Words, store: (&str, Condition), cache: (&str, Condition)) -> 
         database = service(words.database, store),
         cache = service(words.cache, cache),
         routes_title = words.routes,
+        routes = routes.join("\n"),
         version = env!("CARGO_PKG_VERSION"),
     )
 }
