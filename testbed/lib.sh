@@ -150,7 +150,8 @@ debian_mirror() {
     local mirror
     mirror=$({ grep -rhoE '^[^#]*https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null || true; } |
         grep -oE 'https?://[^ ]+' | head -n 1)
-    echo "${mirror:-http://deb.debian.org/debian}"
+    [ -n "$mirror" ] || { say "this machine's apt sources name no Debian archive"; return 1; }
+    echo "$mirror"
 }
 
 # apt_install PACKAGE...: installs what is missing. Only where apt-get exists and root is to be had without a password.
