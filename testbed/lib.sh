@@ -11,9 +11,13 @@ if ((BASH_VERSINFO[0] * 100 + BASH_VERSINFO[1] < 404)); then
     exit 1
 fi
 
+# shellcheck disable=SC2034 # for the scripts that source this file
 TESTBED_HOME=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 # The level named in error messages; each script sets its own.
 TESTBED_LEVEL=${TESTBED_LEVEL:-testbed}
+
+# shellcheck source-path=SCRIPTDIR source=packages.sh
+source "$TESTBED_HOME/packages.sh"
 
 # ---- messages ----------------------------------------------------------------------------------------------------
 
@@ -62,16 +66,16 @@ key_of() {
 # with_lock NAME CMD...: one process at a time on this machine; says so when it has to wait. The descriptor is closed
 # for CMD, so that a server CMD leaves behind does not hold the lock.
 with_lock() {
-    local file
-    file=$(cache_root)/locks/$1.lock || return
+    local name=$1 root
+    root=$(cache_root) || return
     shift
     (
         if ! flock --nonblock 9; then
-            say "waiting for another testbed process ($(basename "$file" .lock))"
+            say "waiting for another testbed process ($name)"
             flock 9 || exit
         fi
         "$@" 9>&-
-    ) 9>>"$file"
+    ) 9>>"$root/locks/$name.lock"
 }
 
 # scratch: a new private folder inside the cache, hence on the same file system as what will be published.
@@ -109,81 +113,6 @@ cache_fill() {
         return 1
     fi
     publish "$made" "$path"
-}
-
-# ---- downloads and packages --------------------------------------------------------------------------------------
-
-# fetch URL FILE [SHA256]: an https download, checked, atomic.
-fetch() {
-    local part=$2.part.$$
-    if have curl; then
-        curl --fail --silent --show-error --location --proto '=https' --connect-timeout 10 --retry 3 --output "$part" "$1"
-    elif have wget; then
-        wget --quiet --https-only --timeout=30 --tries=3 --output-document="$part" "$1"
-    else
-        say "neither curl nor wget is on PATH"
-        return 1
-    fi || { rm -f "$part"; return 1; }
-    if [ -n "${3:-}" ] && [ "$(sha256sum <"$part" | cut -d' ' -f1)" != "$3" ]; then
-        say "checksum of $1 is not $3"
-        rm -f "$part"
-        return 1
-    fi
-    mv "$part" "$2"
-}
-
-# as_root CMD...: runs CMD as root, or fails without ever asking for a password.
-as_root() {
-    if [ "$(id -u)" = 0 ]; then
-        "$@"
-    elif have sudo && sudo -n true 2>/dev/null; then
-        sudo -n "$@"
-    else
-        return 1
-    fi
-}
-
-can_be_root() { as_root true 2>/dev/null; }
-
-# debian_mirror: the Debian archive that this machine's own apt sources name.
-debian_mirror() {
-    local mirror
-    mirror=$({ grep -rhoE '^[^#]*https?://[^ ]+/debian/?( |$)' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null || true; } |
-        grep -oE 'https?://[^ ]+' | head -n 1)
-    [ -n "$mirror" ] || { say "this machine's apt sources name no Debian archive"; return 1; }
-    echo "$mirror"
-}
-
-# apt_install PACKAGE...: installs what is missing. Only where apt-get exists and root is to be had without a password.
-apt_install() {
-    local package missing=()
-    have apt-get && can_be_root || return 1
-    for package in "$@"; do
-        dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
-    done
-    ((${#missing[@]} == 0)) || with_lock apt apt_install_locked "${missing[@]}"
-}
-
-apt_install_locked() {
-    local log stamp
-    log=$(cache_root)/log/apt.log || return
-    stamp=$(cache_root)/apt-updated || return
-    say "installing $* with apt-get"
-    # A package list of the last hour is fresh enough. In its own session, so that an interrupted run does not leave
-    # dpkg half way through a package.
-    if [ -z "$(find "$stamp" -mmin -60 2>/dev/null)" ] || ! apt_get install --simulate "$@" >/dev/null 2>&1; then
-        apt_get update >>"$log" 2>&1 || say "apt-get update was not complete, see $log"
-        touch "$stamp"
-    fi
-    # Services of packages are not started: the testbed starts its own.
-    apt_get install --yes --no-install-recommends "$@" >>"$log" 2>&1 || {
-        tail -n 5 "$log" >&2
-        return 1
-    }
-}
-
-apt_get() {
-    as_root setsid --wait env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -q -o DPkg::Lock::Timeout=300 "$@" </dev/null
 }
 
 # ---- ports, secrets, folders -------------------------------------------------------------------------------------
@@ -277,6 +206,7 @@ stop_process() {
     rm -f "$dir/$name.pid"
 }
 
+# shellcheck disable=SC2329 # called by wait_until
 process_is_gone() { ! process_is_alive "$@"; }
 
 # wait_until SECONDS WHAT CMD...: polls CMD (quietly) until it succeeds. After the deadline says WHAT was waited for
@@ -310,6 +240,7 @@ wait_for_process() {
     return 1
 }
 
+# shellcheck disable=SC2329 # called by wait_until
 done_or_dead() { process_is_gone "$1" "$2" || "${@:3}"; }
 
 # ---- a component's command line ----------------------------------------------------------------------------------
@@ -326,9 +257,9 @@ component() {
             if [ "$verb" = start ]; then
                 mkdir -p "$dir" && chmod 700 "$dir"
                 dir=$(cd "$dir" && pwd)
-                trap 'status=$?; trap - EXIT; [ $status = 0 ] || component_stop "$component_dir"; exit $status' EXIT
                 # Not local: the trap runs after this function's variables are gone.
                 component_dir=$dir
+                trap stop_if_failed EXIT
             elif [ ! -d "$dir" ]; then
                 [ "$verb" = stop ] && return
                 say "$1: not running (no folder $dir)"
@@ -341,4 +272,12 @@ component() {
             return 2
             ;;
     esac
+}
+
+# shellcheck disable=SC2329 # called by the trap above
+stop_if_failed() {
+    local status=$?
+    trap - EXIT
+    [ "$status" = 0 ] || component_stop "$component_dir"
+    exit "$status"
 }
