@@ -1,6 +1,9 @@
 //! What a user writes and reads: the `TpStack` kind, its schema, its defaults and its admission rules.
 //! No behaviour lives here. The same rules hold in `validate`, since a stored object may be older than its schema.
-#![expect(unreachable_pub, reason = "the KubeSchema derive repeats each struct inside a function")]
+#![expect(
+    unreachable_pub,
+    reason = "the KubeSchema derive repeats each struct inside a function"
+)]
 
 use kube::CustomResource;
 use kube::KubeSchema;
@@ -21,7 +24,9 @@ pub use monitoring::{MonitoringMode, MonitoringSpec};
 pub use postgres::{PostgresEngine, PostgresSpec, PostgresStorage};
 pub use redis::{PersistenceMode, RedisEngine, RedisPersistence, RedisSpec};
 pub use schema::definition;
-pub use status::{Condition, ConditionStatus, Endpoint, Phase, PostgresStatus, Summary, TpStackStatus};
+pub use status::{
+    Condition, ConditionStatus, Endpoint, Phase, PostgresStatus, Summary, TpStackStatus,
+};
 
 /// API group of everything this project defines; also the prefix of its annotations.
 pub const GROUP: &str = "tpstack.dev";

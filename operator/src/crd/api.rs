@@ -67,6 +67,11 @@ fn default_resources() -> ResourceRequirements {
 
 impl Default for ApiSpec {
     fn default() -> Self {
-        Self { image: None, replicas: DEFAULT_REPLICAS, env: Vec::new(), resources: default_resources() }
+        Self {
+            image: None,
+            replicas: DEFAULT_REPLICAS,
+            env: Vec::new(),
+            resources: default_resources(),
+        }
     }
 }

@@ -79,7 +79,10 @@ pub struct TlsSecret {
 
 impl Default for EntryPoints {
     fn default() -> Self {
-        Self { http: web(), https: websecure() }
+        Self {
+            http: web(),
+            https: websecure(),
+        }
     }
 }
 

@@ -45,6 +45,10 @@ fn fifteen_seconds() -> String {
 
 impl Default for MonitoringSpec {
     fn default() -> Self {
-        Self { mode: MonitoringMode::default(), labels: BTreeMap::new(), interval: fifteen_seconds() }
+        Self {
+            mode: MonitoringMode::default(),
+            labels: BTreeMap::new(),
+            interval: fifteen_seconds(),
+        }
     }
 }

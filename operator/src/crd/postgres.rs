@@ -84,6 +84,9 @@ impl Default for PostgresSpec {
 
 impl Default for PostgresStorage {
     fn default() -> Self {
-        Self { size: one_gibibyte(), storage_class_name: None }
+        Self {
+            size: one_gibibyte(),
+            storage_class_name: None,
+        }
     }
 }

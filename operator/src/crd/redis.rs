@@ -79,6 +79,9 @@ impl Default for RedisSpec {
 
 impl Default for RedisPersistence {
     fn default() -> Self {
-        Self { mode: PersistenceMode::default(), size: default_size() }
+        Self {
+            mode: PersistenceMode::default(),
+            size: default_size(),
+        }
     }
 }

@@ -12,10 +12,15 @@ use super::TpStack;
 /// what lies *below* them loses its descriptions, our own fields keep theirs.
 pub fn definition() -> CustomResourceDefinition {
     let mut value = serde_json::to_value(TpStack::crd()).expect("a CRD is plain data");
-    if let Some(versions) = value.pointer_mut("/spec/versions").and_then(Value::as_array_mut) {
+    if let Some(versions) = value
+        .pointer_mut("/spec/versions")
+        .and_then(Value::as_array_mut)
+    {
         for version in versions {
             for embedded in ["env", "resources"] {
-                let path = format!("/schema/openAPIV3Schema/properties/spec/properties/api/properties/{embedded}");
+                let path = format!(
+                    "/schema/openAPIV3Schema/properties/spec/properties/api/properties/{embedded}"
+                );
                 if let Some(field) = version.pointer_mut(&path) {
                     for key in ["items", "properties"] {
                         if let Some(below) = field.get_mut(key) {

@@ -33,7 +33,11 @@ pub struct TpStackStatus {
     pub postgres: Option<PostgresStatus>,
 
     /// UID of the Redis volume that holds data; kept after its loss until the loss is accepted.
-    #[serde(default, skip_serializing_if = "Option::is_none", rename = "redisVolumeUID")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        rename = "redisVolumeUID"
+    )]
     pub redis_volume_uid: Option<String>,
 
     /// Texts for the columns of `kubectl get`.

@@ -1,0 +1,226 @@
+//! The web API: `ServiceAccount`, Deployment, Service, `PodDisruptionBudget`. [pure]
+
+use k8s_openapi::api::apps::v1::{
+    Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
+};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler, PodSpec,
+    PodTemplateSpec, Probe, Service, ServiceAccount, ServicePort, ServiceSpec, SleepAction, Volume,
+};
+use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::metadata::Component;
+use super::{Children, pod};
+use crate::settings::Images;
+use crate::validate::Stack;
+
+/// Port the API listens on, as the app contract says.
+pub const PORT: i32 = 5000;
+/// Name of the Service's port.
+pub const PORT_NAME: &str = "http";
+
+const API: Component = Component::Api;
+
+/// User and group of the API's image; any other image runs as it too, since `restricted` wants a number.
+const USER: i64 = 65532;
+
+/// Time between a pod's removal from its Service and SIGTERM, in seconds: proxies learn of the removal a moment later.
+const PRE_STOP_SECONDS: i64 = 5;
+
+/// Adds the API's children.
+pub fn add(stack: &Stack, images: &Images, children: &mut Children) {
+    let name = API.name(&stack.name);
+    children.service_accounts.push(ServiceAccount {
+        metadata: API.owned(stack, name.clone()),
+        automount_service_account_token: Some(false),
+        ..ServiceAccount::default()
+    });
+    children.services.push(Service {
+        metadata: API.owned(stack, name.clone()),
+        spec: Some(ServiceSpec {
+            selector: Some(API.selector_labels(&stack.name)),
+            ports: Some(vec![ServicePort {
+                name: Some(PORT_NAME.to_owned()),
+                port: 80,
+                target_port: Some(IntOrString::String(PORT_NAME.to_owned())),
+                protocol: Some("TCP".to_owned()),
+                ..ServicePort::default()
+            }]),
+            ..ServiceSpec::default()
+        }),
+        ..Service::default()
+    });
+    children.deployments.push(deployment(stack, images));
+    children.pod_disruption_budgets.push(PodDisruptionBudget {
+        metadata: API.owned(stack, name),
+        spec: Some(PodDisruptionBudgetSpec {
+            max_unavailable: Some(IntOrString::Int(1)),
+            selector: Some(API.selector(&stack.name)),
+            ..PodDisruptionBudgetSpec::default()
+        }),
+        ..PodDisruptionBudget::default()
+    });
+}
+
+fn deployment(stack: &Stack, images: &Images) -> Deployment {
+    let own_image = stack.api.image.is_none();
+    let mut volumes = Vec::new();
+    let mut container = Container {
+        name: "api".to_owned(),
+        image: Some(
+            stack
+                .api
+                .image
+                .clone()
+                .unwrap_or_else(|| images.api.clone()),
+        ),
+        env: Some(environment(stack, own_image)),
+        ports: Some(vec![ContainerPort {
+            name: Some(PORT_NAME.to_owned()),
+            container_port: PORT,
+            protocol: Some("TCP".to_owned()),
+            ..ContainerPort::default()
+        }]),
+        liveness_probe: Some(http_probe("/health", 10, 3)),
+        readiness_probe: Some(http_probe(
+            if own_image {
+                "/health/ready"
+            } else {
+                "/health"
+            },
+            2,
+            3,
+        )),
+        // Up to two minutes for a slow first start; the other probes begin afterwards.
+        startup_probe: Some(http_probe("/health", 1, 120)),
+        lifecycle: Some(Lifecycle {
+            pre_stop: Some(LifecycleHandler {
+                sleep: Some(SleepAction {
+                    seconds: PRE_STOP_SECONDS,
+                }),
+                ..LifecycleHandler::default()
+            }),
+            ..Lifecycle::default()
+        }),
+        resources: Some(stack.api.resources.clone()),
+        security_context: Some(pod::confined()),
+        volume_mounts: Some(vec![pod::mount("tmp", "/tmp", false)]),
+        ..Container::default()
+    };
+    volumes.push(pod::scratch("tmp", "64Mi"));
+    if own_image {
+        for store in stores(stack) {
+            let mounts = container.volume_mounts.get_or_insert_default();
+            mounts.push(pod::mount(
+                store.as_str(),
+                format!("{}/{}", pod::SECRETS, store.as_str()),
+                true,
+            ));
+            volumes.push(pod::secret_volume(
+                store.as_str(),
+                &store.credentials_name(&stack.name),
+                &["password"],
+            ));
+        }
+    }
+    Deployment {
+        metadata: API.owned(stack, API.name(&stack.name)),
+        spec: Some(DeploymentSpec {
+            replicas: Some(stack.api.replicas),
+            selector: API.selector(&stack.name),
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_surge: Some(IntOrString::Int(1)),
+                    max_unavailable: Some(IntOrString::Int(0)),
+                }),
+            }),
+            template: PodTemplateSpec {
+                metadata: Some(ObjectMeta {
+                    labels: Some(API.labels(&stack.name)),
+                    ..ObjectMeta::default()
+                }),
+                spec: Some(pod_spec(stack, container, volumes)),
+            },
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    }
+}
+
+fn pod_spec(stack: &Stack, container: Container, volumes: Vec<Volume>) -> PodSpec {
+    PodSpec {
+        service_account_name: Some(API.name(&stack.name)),
+        automount_service_account_token: Some(false),
+        enable_service_links: Some(false),
+        security_context: Some(pod::security(USER)),
+        // The drain of the API takes at most ten seconds.
+        termination_grace_period_seconds: Some(30),
+        containers: vec![container],
+        volumes: Some(volumes),
+        ..PodSpec::default()
+    }
+}
+
+fn stores(stack: &Stack) -> impl Iterator<Item = Component> {
+    [
+        Some(Component::Postgres),
+        stack.redis.as_ref().map(|_| Component::Redis),
+    ]
+    .into_iter()
+    .flatten()
+}
+
+/// The app contract, then the user's own variables.
+fn environment(stack: &Stack, own_image: bool) -> Vec<EnvVar> {
+    let mut env = vec![pod::env("PORT", PORT.to_string())];
+    for store in stores(stack) {
+        let secret = store.credentials_name(&stack.name);
+        let (prefix, keys): (_, &[(&str, &str)]) = match store {
+            Component::Redis => (
+                "REDIS",
+                &[("HOST", "host"), ("PORT", "port"), ("USER", "username")],
+            ),
+            Component::Postgres | Component::Api => (
+                "DB",
+                &[
+                    ("HOST", "host"),
+                    ("PORT", "port"),
+                    ("NAME", "database"),
+                    ("USER", "username"),
+                    ("SSLMODE", "sslmode"),
+                ],
+            ),
+        };
+        env.extend(keys.iter().map(|(variable, key)| {
+            pod::env_from_secret(&format!("{prefix}_{variable}"), &secret, key)
+        }));
+        // Our image reads files, which never show up in a process list; any other gets what the course's app reads.
+        env.push(if own_image {
+            pod::env(
+                &format!("{prefix}_PASSWORD_FILE"),
+                format!("{}/{}/password", pod::SECRETS, store.as_str()),
+            )
+        } else {
+            pod::env_from_secret(&format!("{prefix}_PASSWORD"), &secret, "password")
+        });
+    }
+    env.extend(stack.api.env.iter().cloned());
+    env
+}
+
+fn http_probe(path: &str, period_seconds: i32, failure_threshold: i32) -> Probe {
+    Probe {
+        http_get: Some(HTTPGetAction {
+            path: Some(path.to_owned()),
+            port: IntOrString::String(PORT_NAME.to_owned()),
+            ..HTTPGetAction::default()
+        }),
+        period_seconds: Some(period_seconds),
+        timeout_seconds: Some(3),
+        failure_threshold: Some(failure_threshold),
+        ..Probe::default()
+    }
+}

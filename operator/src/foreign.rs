@@ -1,0 +1,132 @@
+//! Custom resources we write but do not own: only the fields we set. A test validates what is rendered against the
+//! real definitions of the pinned upstream versions.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use kube::CustomResource;
+use serde::{Deserialize, Serialize};
+
+/// A router of Traefik with its services.
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "traefik.io",
+    version = "v1alpha1",
+    kind = "IngressRoute",
+    namespaced,
+    schema = "disabled",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct IngressRouteSpec {
+    /// Names of Traefik's entry points.
+    pub entry_points: Vec<String>,
+    /// The routes, each a rule and its services.
+    pub routes: Vec<Route>,
+    /// TLS, terminated by Traefik. `Some` of an empty value means the default certificate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls: Option<RouteTls>,
+}
+
+/// One route: a rule and its services.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Route {
+    /// Always `Rule`.
+    pub kind: String,
+    /// The rule, in Traefik's language.
+    #[serde(rename = "match")]
+    pub rule: String,
+    /// What a request passes through, in order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub middlewares: Vec<MiddlewareRef>,
+    /// Where it goes.
+    pub services: Vec<RouteService>,
+}
+
+/// A Middleware of the same namespace.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct MiddlewareRef {
+    /// Its name.
+    pub name: String,
+}
+
+/// A Service of the same namespace.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct RouteService {
+    /// Always `Service`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Name of its port.
+    pub port: String,
+}
+
+/// TLS of an `IngressRoute`.
+#[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct RouteTls {
+    /// A Secret of type kubernetes.io/tls in the same namespace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub secret_name: Option<String>,
+}
+
+/// A step that changes requests or answers.
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "traefik.io",
+    version = "v1alpha1",
+    kind = "Middleware",
+    namespaced,
+    schema = "disabled",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct MiddlewareSpec {
+    /// Redirects to another scheme.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub redirect_scheme: Option<RedirectScheme>,
+}
+
+/// Redirects to another scheme.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct RedirectScheme {
+    /// The other scheme.
+    pub scheme: String,
+    /// Whether the answer is 301 (308 for other methods than GET), or temporary.
+    pub permanent: bool,
+}
+
+/// What Prometheus scrapes, as prometheus-operator reads it.
+#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[kube(
+    group = "monitoring.coreos.com",
+    version = "v1",
+    kind = "ServiceMonitor",
+    namespaced,
+    schema = "disabled",
+    derive = "PartialEq"
+)]
+#[serde(rename_all = "camelCase")]
+pub struct ServiceMonitorSpec {
+    /// Label of the Service whose value becomes the job's name.
+    pub job_label: String,
+    /// Which Services.
+    pub selector: LabelSelector,
+    /// Which of their ports, and how.
+    pub endpoints: Vec<ScrapeEndpoint>,
+}
+
+/// One scraped port.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct ScrapeEndpoint {
+    /// Name of the Service's port.
+    pub port: String,
+    /// Path of the metrics.
+    pub path: String,
+    /// Time between two scrapes.
+    pub interval: String,
+}
+
+/// Labels as a map; spelled once.
+pub type Labels = BTreeMap<String, String>;

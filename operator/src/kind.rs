@@ -1,0 +1,154 @@
+//! The kinds of object the operator reads and writes: one list, so that watches, reads, writes and roles cannot differ.
+
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::core::v1::{
+    ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount,
+};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use kube::core::ApiResource;
+
+use crate::foreign::{IngressRoute, Middleware, ServiceMonitor};
+
+/// A kind of child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// core/v1 `Secret`: credentials. Read as metadata only.
+    Secret,
+    /// core/v1 `PersistentVolumeClaim`: volumes.
+    PersistentVolumeClaim,
+    /// core/v1 `ServiceAccount`.
+    ServiceAccount,
+    /// core/v1 `ConfigMap`.
+    ConfigMap,
+    /// core/v1 `Service`.
+    Service,
+    /// apps/v1 `Deployment`.
+    Deployment,
+    /// apps/v1 `StatefulSet`.
+    StatefulSet,
+    /// policy/v1 `PodDisruptionBudget`.
+    PodDisruptionBudget,
+    /// traefik.io/v1alpha1 `IngressRoute`. Optional.
+    IngressRoute,
+    /// traefik.io/v1alpha1 `Middleware`. Optional.
+    Middleware,
+    /// monitoring.coreos.com/v1 `ServiceMonitor`. Optional.
+    ServiceMonitor,
+}
+
+/// An API that a cluster may or may not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OptionalApi {
+    /// Traefik's custom resources.
+    Traefik,
+    /// prometheus-operator's custom resources.
+    PrometheusOperator,
+}
+
+impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 11] = [
+        Self::Secret,
+        Self::PersistentVolumeClaim,
+        Self::ServiceAccount,
+        Self::ConfigMap,
+        Self::Service,
+        Self::Deployment,
+        Self::StatefulSet,
+        Self::PodDisruptionBudget,
+        Self::IngressRoute,
+        Self::Middleware,
+        Self::ServiceMonitor,
+    ];
+
+    /// Group, version, kind and plural.
+    pub fn resource(self) -> ApiResource {
+        match self {
+            Self::Secret => ApiResource::erase::<Secret>(&()),
+            Self::PersistentVolumeClaim => ApiResource::erase::<PersistentVolumeClaim>(&()),
+            Self::ServiceAccount => ApiResource::erase::<ServiceAccount>(&()),
+            Self::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
+            Self::Service => ApiResource::erase::<Service>(&()),
+            Self::Deployment => ApiResource::erase::<Deployment>(&()),
+            Self::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
+            Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
+            Self::IngressRoute => ApiResource::erase::<IngressRoute>(&()),
+            Self::Middleware => ApiResource::erase::<Middleware>(&()),
+            Self::ServiceMonitor => ApiResource::erase::<ServiceMonitor>(&()),
+        }
+    }
+
+    /// The optional API this kind belongs to, if any.
+    pub fn optional(self) -> Option<OptionalApi> {
+        match self {
+            Self::IngressRoute | Self::Middleware => Some(OptionalApi::Traefik),
+            Self::ServiceMonitor => Some(OptionalApi::PrometheusOperator),
+            Self::Secret
+            | Self::PersistentVolumeClaim
+            | Self::ServiceAccount
+            | Self::ConfigMap
+            | Self::Service
+            | Self::Deployment
+            | Self::StatefulSet
+            | Self::PodDisruptionBudget => None,
+        }
+    }
+
+    /// Whether objects of this kind hold what cannot be made again: the operator never deletes them.
+    pub fn is_kept(self) -> bool {
+        matches!(self, Self::Secret | Self::PersistentVolumeClaim)
+    }
+}
+
+impl OptionalApi {
+    /// Every optional API.
+    pub const ALL: [Self; 2] = [Self::Traefik, Self::PrometheusOperator];
+
+    /// Group and version as discovery spells them.
+    pub fn group_version(self) -> &'static str {
+        match self {
+            Self::Traefik => "traefik.io/v1alpha1",
+            Self::PrometheusOperator => "monitoring.coreos.com/v1",
+        }
+    }
+
+    /// The name people know it by.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Traefik => "Traefik",
+            Self::PrometheusOperator => "prometheus-operator",
+        }
+    }
+
+    /// Kinds of this API that the operator writes: all must be served before it counts as installed.
+    pub fn kinds(self) -> impl Iterator<Item = Kind> {
+        Kind::ALL
+            .into_iter()
+            .filter(move |kind| kind.optional() == Some(self))
+    }
+}
+
+/// One object of a namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectId {
+    /// Its kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+}
+
+impl ObjectId {
+    /// Names an object.
+    pub fn new(kind: Kind, name: impl Into<String>) -> Self {
+        Self {
+            kind,
+            name: name.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for ObjectId {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?} {}", self.kind, self.name)
+    }
+}

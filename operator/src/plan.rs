@@ -1,0 +1,249 @@
+//! What is to be done next for a stack: make what was never made, apply the rest, or stop. [pure]
+
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+
+use crate::crd::TpStack;
+use crate::desired::metadata::{
+    COMPONENT_LABEL, Component, INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL,
+};
+use crate::desired::{Object, Part, Stores, desired, storage};
+use crate::kept::{Loss, Pair, Store, Verdict, accepted_loss, decide};
+use crate::kind::ObjectId;
+use crate::observed::{Observed, Ownership};
+use crate::settings::Images;
+use crate::validate::Stack;
+
+/// What is to be done next.
+#[derive(Clone, Debug)]
+pub enum Plan {
+    /// Nothing, until somebody acts.
+    Stop(Loss),
+    /// Make these, then look again.
+    Create(Vec<Creation>),
+    /// Write these.
+    Apply(Work),
+}
+
+/// Something that is made once, by POST.
+#[derive(Clone, Debug)]
+pub enum Creation {
+    /// A volume.
+    Volume(Component, Box<PersistentVolumeClaim>),
+    /// Credentials, whose values are drawn when they are made.
+    Credentials(Component, Box<Secret>),
+}
+
+impl Creation {
+    /// The store it is for.
+    pub fn component(&self) -> Component {
+        match self {
+            Self::Volume(component, _) | Self::Credentials(component, _) => *component,
+        }
+    }
+}
+
+/// What to write, and what not.
+#[derive(Clone, Debug, Default)]
+pub struct Work {
+    /// To be applied: ours, or not there yet.
+    pub objects: Vec<Object>,
+    /// To be deleted once everything was applied, each with its UID.
+    pub prune: Vec<(ObjectId, String)>,
+    /// Names taken by somebody else's object.
+    pub conflicts: Vec<(Part, ObjectId)>,
+    /// What is waited for.
+    pub waits: Vec<(Part, String)>,
+    /// The stores as they are held now.
+    pub stores: Stores,
+}
+
+/// Plans the next step for `stack`. `blocked` are stores whose volume or credentials could not be made just now.
+pub fn plan(
+    raw: &TpStack,
+    stack: &Stack,
+    images: &Images,
+    observed: &Observed,
+    blocked: &BTreeSet<Component>,
+) -> Plan {
+    let mut work = Work::default();
+    let mut creations = Vec::new();
+    for component in [Component::Postgres, Component::Redis] {
+        if component == Component::Redis && stack.redis.is_none() {
+            continue;
+        }
+        let part = store_part(component);
+        match decide(stack, &store(raw, stack, component), observed) {
+            Verdict::Lost(loss) => return Plan::Stop(loss),
+            Verdict::Create {
+                volume,
+                credentials,
+            } if !blocked.contains(&component) => {
+                let new_volume = volume
+                    .then(|| storage::new_volume(stack, component))
+                    .flatten();
+                creations
+                    .extend(new_volume.map(|volume| Creation::Volume(component, Box::new(volume))));
+                if credentials {
+                    creations.push(Creation::Credentials(
+                        component,
+                        Box::new(storage::new_credentials(stack, component)),
+                    ));
+                }
+            }
+            Verdict::Create { .. } => {}
+            Verdict::Keep(pair) => {
+                *held(&mut work.stores, component) =
+                    Some(with_mark(pair, stack, component, observed))
+            }
+            Verdict::Wait(message) => work.waits.push((part, message)),
+            Verdict::Conflict(id) => work.conflicts.push((part, id)),
+        }
+    }
+    if !creations.is_empty() {
+        return Plan::Create(creations);
+    }
+    let objects = desired(stack, images, observed, &work.stores).into_objects();
+    work.prune = prune(stack, &objects, observed, &work.stores);
+    for object in objects {
+        match observed.ownership(&object.id, &stack.name, &stack.uid) {
+            Ownership::Absent | Ownership::Ours => work.objects.push(object),
+            Ownership::Foreign => work.conflicts.push((object.part, object.id)),
+            Ownership::Orphan => {
+                let message = format!(
+                    "{} belongs to a TpStack of this name that was deleted; waiting for its removal",
+                    object.id
+                );
+                work.waits.push((object.part, message));
+            }
+        }
+    }
+    Plan::Apply(work)
+}
+
+/// Name and UID of everything a fresh cluster would be given, for `tpstack render`.
+pub fn fresh(raw: &TpStack, stack: &Stack, images: &Images, observed: &Observed) -> Vec<Object> {
+    let Plan::Create(creations) = plan(raw, stack, images, observed, &BTreeSet::new()) else {
+        return Vec::new();
+    };
+    let mut stores = Stores::default();
+    let mut kept = crate::desired::Children::default();
+    for creation in creations {
+        let component = creation.component();
+        let pair = held(&mut stores, component).get_or_insert_default();
+        match creation {
+            Creation::Volume(_, volume) => {
+                pair.volume_uid = Some(String::new());
+                kept.volumes.push(*volume);
+            }
+            Creation::Credentials(_, mut secret) => {
+                let values = credential_values(stack, component, String::new);
+                secret.string_data =
+                    Some(values.into_keys().map(|key| (key, String::new())).collect());
+                kept.credentials.push(*secret);
+            }
+        }
+    }
+    let mut objects = kept.into_objects();
+    objects.extend(desired(stack, images, observed, &stores).into_objects());
+    objects
+}
+
+/// Values of a store's Secret; `password` draws one.
+pub fn credential_values(
+    stack: &Stack,
+    component: Component,
+    password: impl FnMut() -> String,
+) -> std::collections::BTreeMap<String, String> {
+    match component {
+        Component::Postgres => crate::desired::postgres::credentials(stack, password),
+        Component::Redis => crate::desired::redis::credentials(stack, password),
+        Component::Api => std::collections::BTreeMap::new(),
+    }
+}
+
+/// The part whose condition tells about a component.
+pub fn store_part(component: Component) -> Part {
+    match component {
+        Component::Api => Part::Api,
+        Component::Postgres => Part::Postgres,
+        Component::Redis => Part::Redis,
+    }
+}
+
+fn store<'a>(raw: &'a TpStack, stack: &'a Stack, component: Component) -> Store<'a> {
+    let status = raw.status.as_ref();
+    let remembered = match component {
+        Component::Postgres => status
+            .and_then(|s| s.postgres.as_ref())
+            .and_then(|p| p.volume_uid.as_deref()),
+        Component::Redis => status.and_then(|s| s.redis_volume_uid.as_deref()),
+        Component::Api => None,
+    };
+    Store {
+        component,
+        wants_volume: storage::wanted_volume(stack, component).is_some(),
+        major: (component == Component::Postgres).then_some(stack.postgres.version.as_str()),
+        remembered,
+        accepted: accepted_loss(raw.metadata.annotations.as_ref()),
+    }
+}
+
+fn held(stores: &mut Stores, component: Component) -> &mut Option<Pair> {
+    match component {
+        Component::Redis => &mut stores.redis,
+        Component::Postgres | Component::Api => &mut stores.postgres,
+    }
+}
+
+/// The mark is set when the store was first ready on this volume: from then on there is something to lose.
+fn with_mark(pair: Pair, stack: &Stack, component: Component, observed: &Observed) -> Pair {
+    let ready = observed.ready_stores.contains(&component.name(&stack.name));
+    Pair {
+        initialized: pair.initialized || (ready && pair.volume_uid.is_some()),
+        ..pair
+    }
+}
+
+/// What carries our labels and this TpStack's UID, and is not wanted any more. Never a volume, never credentials, and
+/// nothing of a store that is left alone.
+fn prune(
+    stack: &Stack,
+    objects: &[Object],
+    observed: &Observed,
+    stores: &Stores,
+) -> Vec<(ObjectId, String)> {
+    let wanted: BTreeSet<&ObjectId> = objects.iter().map(|object| &object.id).collect();
+    let left_alone = |component: &str| match component {
+        "postgres" => stores.postgres.is_none(),
+        "redis" => stack.redis.is_some() && stores.redis.is_none(),
+        _ => false,
+    };
+    let unwanted = observed.objects.iter().filter(|(id, metadata)| {
+        let label = |key: &str| {
+            metadata
+                .labels
+                .as_ref()
+                .and_then(|labels| labels.get(key))
+                .map_or("", String::as_str)
+        };
+        !id.kind.is_kept()
+            && !wanted.contains(id)
+            && metadata.deletion_timestamp.is_none()
+            && label(MANAGED_BY_LABEL) == MANAGED_BY
+            && label(INSTANCE_LABEL) == stack.name
+            && !left_alone(label(COMPONENT_LABEL))
+            && metadata
+                .owner_references
+                .iter()
+                .flatten()
+                .any(|owner| owner.controller == Some(true) && owner.uid == stack.uid)
+    });
+    unwanted
+        .filter_map(|(id, metadata)| Some((id.clone(), metadata.uid.clone()?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;

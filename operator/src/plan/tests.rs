@@ -1,0 +1,304 @@
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{Plan, Work, plan};
+use crate::crd::TpStack;
+use crate::desired::metadata::Component;
+use crate::kind::{Kind, ObjectId};
+use crate::observed::{Capabilities, Observed};
+use crate::settings::Images;
+use crate::validate::validate;
+
+fn tp_stack(spec: &Value) -> TpStack {
+    serde_json::from_value(json!({
+        "apiVersion": "tpstack.dev/v1alpha1", "kind": "TpStack",
+        "metadata": {"name": "shop", "namespace": "team", "uid": "stack-1"}, "spec": spec,
+    }))
+    .unwrap()
+}
+
+/// A cluster in which both stores' kept objects are there and tied.
+fn settled() -> Observed {
+    let mut observed = Observed {
+        capabilities: Capabilities::all(),
+        ..Observed::default()
+    };
+    for store in ["postgres", "redis"] {
+        let labels = labels(store);
+        let volume = json!({"uid": format!("v-{store}"), "labels": labels});
+        let secret = json!({"uid": format!("s-{store}"), "labels": labels});
+        insert(
+            &mut observed,
+            Kind::PersistentVolumeClaim,
+            &format!("shop-{store}-data"),
+            volume,
+        );
+        insert(
+            &mut observed,
+            Kind::Secret,
+            &format!("shop-{store}-credentials"),
+            secret,
+        );
+    }
+    observed
+}
+
+fn labels(component: &str) -> Value {
+    json!({"app.kubernetes.io/managed-by": "tpstack-operator", "app.kubernetes.io/instance": "shop", "app.kubernetes.io/component": component})
+}
+
+fn owner(uid: &str) -> Value {
+    json!([{"apiVersion": "tpstack.dev/v1alpha1", "kind": "TpStack", "name": "shop", "uid": uid, "controller": true}])
+}
+
+fn insert(observed: &mut Observed, kind: Kind, name: &str, metadata: Value) {
+    observed.objects.insert(
+        ObjectId::new(kind, name),
+        serde_json::from_value(metadata).unwrap(),
+    );
+}
+
+fn planned(spec: &Value, observed: &Observed, blocked: &[Component]) -> Plan {
+    let raw = tp_stack(spec);
+    let blocked: BTreeSet<Component> = blocked.iter().copied().collect();
+    plan(
+        &raw,
+        &validate(&raw).unwrap(),
+        &Images::default(),
+        observed,
+        &blocked,
+    )
+}
+
+fn work(spec: &Value, observed: &Observed) -> Work {
+    match planned(spec, observed, &[]) {
+        Plan::Apply(work) => work,
+        other => panic!("{other:?} is no work"),
+    }
+}
+
+fn names(work: &Work) -> Vec<String> {
+    work.objects
+        .iter()
+        .map(|object| object.id.to_string())
+        .collect()
+}
+
+#[test]
+fn kept_objects_are_made_before_anything_else() {
+    let Plan::Create(creations) = planned(&json!({}), &Observed::default(), &[]) else {
+        panic!("nothing is created")
+    };
+    assert_eq!(creations.len(), 4);
+}
+
+#[test]
+fn a_store_whose_volume_cannot_be_made_does_not_hold_up_the_rest() {
+    let both = [Component::Postgres, Component::Redis];
+    let Plan::Apply(work) = planned(&json!({}), &Observed::default(), &both) else {
+        panic!("nothing is applied")
+    };
+    let names = names(&work);
+    assert!(
+        names.contains(&"Deployment shop-api".to_owned()),
+        "{names:?}"
+    );
+    assert!(
+        !names.iter().any(|name| name.contains("StatefulSet")),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn disabled_redis_is_pruned_without_its_volume_and_credentials() {
+    let mut observed = settled();
+    for kind in [Kind::StatefulSet, Kind::Service, Kind::ConfigMap] {
+        let metadata = json!({"uid": format!("{kind:?}"), "labels": labels("redis"), "ownerReferences": owner("stack-1")});
+        insert(&mut observed, kind, "shop-redis", metadata);
+    }
+    let work = work(&json!({"redis": {"engine": "Disabled"}}), &observed);
+    let pruned: Vec<String> = work.prune.iter().map(|(id, _)| id.to_string()).collect();
+    assert_eq!(
+        pruned,
+        [
+            "ConfigMap shop-redis",
+            "Service shop-redis",
+            "StatefulSet shop-redis"
+        ]
+    );
+    assert!(
+        names(&work).contains(&"PersistentVolumeClaim shop-redis-data".to_owned()),
+        "its marks are still held"
+    );
+}
+
+#[test]
+fn what_is_not_ours_is_never_pruned() {
+    let mut observed = settled();
+    let foreign = [
+        ("no-owner", json!({"uid": "a", "labels": labels("redis")})),
+        (
+            "other-uid",
+            json!({"uid": "b", "labels": labels("redis"), "ownerReferences": owner("stack-0")}),
+        ),
+        (
+            "no-label",
+            json!({"uid": "c", "ownerReferences": owner("stack-1")}),
+        ),
+        (
+            "going",
+            json!({"uid": "d", "labels": labels("redis"), "ownerReferences": owner("stack-1"), "deletionTimestamp": "2026-01-01T00:00:00Z"}),
+        ),
+    ];
+    for (name, metadata) in foreign {
+        insert(&mut observed, Kind::Service, name, metadata);
+    }
+    assert_eq!(work(&json!({}), &observed).prune, []);
+}
+
+#[test]
+fn nothing_of_a_store_that_is_left_alone_is_pruned() {
+    let mut observed = settled();
+    insert(
+        &mut observed,
+        Kind::Secret,
+        "shop-postgres-credentials",
+        json!({"uid": "foreign"}),
+    );
+    let metadata =
+        json!({"uid": "x", "labels": labels("postgres"), "ownerReferences": owner("stack-1")});
+    insert(&mut observed, Kind::StatefulSet, "shop-postgres", metadata);
+    let work = work(&json!({}), &observed);
+    assert_eq!(work.prune, []);
+    assert_eq!(work.conflicts.len(), 1, "{:?}", work.conflicts);
+}
+
+#[test]
+fn a_foreign_object_is_named_and_the_rest_is_applied() {
+    let mut observed = settled();
+    insert(
+        &mut observed,
+        Kind::Service,
+        "shop-api",
+        json!({"uid": "foreign"}),
+    );
+    let work = work(&json!({}), &observed);
+    assert_eq!(
+        work.conflicts
+            .iter()
+            .map(|(_, id)| id.to_string())
+            .collect::<Vec<_>>(),
+        ["Service shop-api"]
+    );
+    let names = names(&work);
+    assert!(!names.contains(&"Service shop-api".to_owned()));
+    assert!(names.contains(&"Deployment shop-api".to_owned()));
+}
+
+#[test]
+fn children_of_a_deleted_namesake_are_waited_for() {
+    let mut observed = settled();
+    let metadata =
+        json!({"uid": "old", "labels": labels("api"), "ownerReferences": owner("stack-0")});
+    insert(&mut observed, Kind::Deployment, "shop-api", metadata);
+    let work = work(&json!({}), &observed);
+    assert_eq!(work.waits.len(), 1);
+    assert!(!names(&work).contains(&"Deployment shop-api".to_owned()));
+}
+
+#[test]
+fn the_mark_is_set_once_the_store_was_ready() {
+    let mut observed = settled();
+    assert!(
+        !work(&json!({}), &observed)
+            .stores
+            .postgres
+            .unwrap()
+            .initialized
+    );
+    observed.ready_stores.insert("shop-postgres".to_owned());
+    let work = work(&json!({}), &observed);
+    assert!(work.stores.postgres.as_ref().unwrap().initialized);
+    assert!(!work.stores.redis.as_ref().unwrap().initialized);
+    let volume = work
+        .objects
+        .iter()
+        .find(|o| o.id.to_string() == "PersistentVolumeClaim shop-postgres-data")
+        .unwrap();
+    assert_eq!(
+        volume.value["metadata"]["annotations"]["tpstack.dev/initialized"],
+        "true"
+    );
+    assert_eq!(
+        volume.value["metadata"]["annotations"]["tpstack.dev/credentials-uid"],
+        "s-postgres"
+    );
+}
+
+#[test]
+fn the_deletion_policy_puts_owners_on_kept_objects_and_takes_them_off() {
+    let owners = |spec: &Value| -> Vec<bool> {
+        let work = work(spec, &settled());
+        let kept = work
+            .objects
+            .iter()
+            .filter(|object| object.id.kind.is_kept());
+        kept.map(|object| object.value["metadata"].get("ownerReferences").is_some())
+            .collect()
+    };
+    assert_eq!(owners(&json!({"deletionPolicy": "Delete"})), [true; 4]);
+    assert_eq!(owners(&json!({"deletionPolicy": "Retain"})), [false; 4]);
+    // Redis that is turned off follows the policy too, or its data would go with the TpStack.
+    assert_eq!(
+        owners(&json!({"deletionPolicy": "Delete", "redis": {"engine": "Disabled"}})),
+        [true; 4]
+    );
+    assert_eq!(
+        owners(&json!({"redis": {"engine": "Disabled"}})),
+        [false; 4]
+    );
+}
+
+#[test]
+fn optional_kinds_are_made_only_where_they_are_served() {
+    let spec = json!({"ingress": {"hosts": ["shop.example.org"]}});
+    let optional = |observed: &Observed| {
+        work(&spec, observed)
+            .objects
+            .iter()
+            .filter(|o| o.id.kind.optional().is_some())
+            .count()
+    };
+    assert_eq!(optional(&settled()), 4);
+    assert_eq!(
+        optional(&Observed {
+            capabilities: Capabilities::default(),
+            ..settled()
+        }),
+        0
+    );
+}
+
+#[test]
+fn an_adopted_volume_is_never_shrunk() {
+    let mut observed = settled();
+    observed.volume_sizes.insert(
+        "shop-postgres-data".to_owned(),
+        crate::quantity::Size::parse("5Gi").unwrap(),
+    );
+    let size = |spec: &Value| {
+        let work = work(spec, &observed);
+        let volume = work
+            .objects
+            .iter()
+            .find(|o| o.id.to_string() == "PersistentVolumeClaim shop-postgres-data")
+            .unwrap();
+        volume.value["spec"]["resources"]["requests"]["storage"].clone()
+    };
+    assert_eq!(size(&json!({})), "5Gi");
+    assert_eq!(
+        size(&json!({"postgres": {"storage": {"size": "6Gi"}}})),
+        "6Gi"
+    );
+}

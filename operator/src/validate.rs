@@ -1,0 +1,373 @@
+//! Parses a spec once into values that cannot be wrong; the raw spec stops here. [pure]
+//!
+//! The API server has checked the same rules (`crd`), but an object may have been stored under an older schema, and
+//! `render` reads files that no server has seen.
+
+use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
+
+use crate::crd::{
+    DeletionPolicy, IngressSpec, MAX_NAME_LENGTH, MonitoringSpec, PersistenceMode, PostgresEngine,
+    PostgresSpec, RESERVED_ENV, RedisEngine, RedisSpec, TlsMode, TpStack,
+};
+use crate::foreign::Labels;
+use crate::quantity::Size;
+
+/// A validated TpStack.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// Its name: a DNS-1035 label of at most 40 characters.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its UID; empty for a file that was only rendered.
+    pub uid: String,
+    /// What happens to kept objects when it is deleted.
+    pub deletion_policy: DeletionPolicy,
+    /// The web API.
+    pub api: Api,
+    /// Routes from outside.
+    pub ingress: Option<Ingress>,
+    /// The database.
+    pub postgres: Postgres,
+    /// The cache; `None` when it is turned off.
+    pub redis: Option<Redis>,
+    /// Scraping.
+    pub monitoring: MonitoringSpec,
+}
+
+/// The web API.
+#[derive(Clone, Debug)]
+pub struct Api {
+    /// The user's image; `None` for our own.
+    pub image: Option<String>,
+    /// Number of pods.
+    pub replicas: i32,
+    /// More environment variables; none of the app contract.
+    pub env: Vec<EnvVar>,
+    /// CPU and memory.
+    pub resources: ResourceRequirements,
+}
+
+/// Routes from outside.
+#[derive(Clone, Debug)]
+pub struct Ingress {
+    /// DNS names: nothing in them can end a quoted string of Traefik's rule language.
+    pub hosts: Vec<String>,
+    /// Entry point of plain http.
+    pub http: String,
+    /// Entry point of https.
+    pub https: String,
+    /// Whether http redirects to https.
+    pub redirect: bool,
+    /// Secret with the certificate; `None` for Traefik's default.
+    pub tls_secret: Option<String>,
+}
+
+/// The database.
+#[derive(Clone, Debug)]
+pub struct Postgres {
+    /// Major version.
+    pub version: String,
+    /// Name of the application's database.
+    pub database: String,
+    /// Size of the volume.
+    pub size: Size,
+    /// Class of the volume; `None` for the cluster's default.
+    pub storage_class_name: Option<String>,
+}
+
+/// The cache.
+#[derive(Clone, Debug)]
+pub struct Redis {
+    /// Memory for data.
+    pub max_memory: Size,
+    /// Size of the volume; `None` when nothing is persisted.
+    pub storage: Option<Size>,
+}
+
+/// One broken rule.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Path of the field. Example: `spec.api.replicas`
+    pub field: String,
+    /// What is wrong and what is allowed.
+    pub message: String,
+}
+
+impl std::fmt::Display for Violation {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+/// Validates a TpStack, or names everything that is wrong with it.
+pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
+    let mut check = Check::default();
+    let metadata = &stack.metadata;
+    let name = metadata.name.clone().unwrap_or_default();
+    check.that(
+        is_name(&name),
+        "metadata.name",
+        "must be at most 40 lower-case letters, digits and '-', starting with a letter",
+    );
+    let spec = &stack.spec;
+    check.that(
+        (0..=100).contains(&spec.api.replicas),
+        "spec.api.replicas",
+        "must be between 0 and 100",
+    );
+    if let Some(image) = &spec.api.image {
+        let plain =
+            !image.is_empty() && image.len() <= 512 && !image.contains([' ', '\t', '\r', '\n']);
+        check.that(
+            plain,
+            "spec.api.image",
+            "must be an image reference without spaces, such as name:tag",
+        );
+    }
+    env(&spec.api.env, &mut check);
+    let ingress = spec
+        .ingress
+        .as_ref()
+        .map(|ingress| self::ingress(ingress, &mut check));
+    let postgres = postgres(&spec.postgres, &mut check);
+    let redis = redis(&spec.redis, &mut check);
+    monitoring(&spec.monitoring, &mut check);
+    match (postgres, redis) {
+        (Some(postgres), Some(redis)) if check.violations.is_empty() => Ok(Stack {
+            name,
+            namespace: metadata
+                .namespace
+                .clone()
+                .unwrap_or_else(|| "default".to_owned()),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            deletion_policy: spec.deletion_policy,
+            api: Api {
+                image: spec.api.image.clone(),
+                replicas: spec.api.replicas,
+                env: spec.api.env.clone(),
+                resources: spec.api.resources.clone(),
+            },
+            ingress,
+            postgres,
+            redis: (spec.redis.engine == RedisEngine::BuiltIn).then_some(redis),
+            monitoring: spec.monitoring.clone(),
+        }),
+        _ => Err(check.violations),
+    }
+}
+
+#[derive(Default)]
+struct Check {
+    violations: Vec<Violation>,
+}
+
+impl Check {
+    fn that(&mut self, holds: bool, field: &str, message: &str) {
+        if !holds {
+            self.violations.push(Violation {
+                field: field.to_owned(),
+                message: message.to_owned(),
+            });
+        }
+    }
+
+    fn size(&mut self, text: &str, field: &str) -> Option<Size> {
+        let size = Size::parse(text);
+        self.that(
+            size.is_some(),
+            field,
+            "must be a whole number with a unit such as Mi or Gi: for example 20Gi",
+        );
+        size
+    }
+}
+
+fn env(env: &[EnvVar], check: &mut Check) {
+    let mut seen = std::collections::BTreeSet::new();
+    check.that(
+        env.len() <= 100,
+        "spec.api.env",
+        "must have at most 100 entries",
+    );
+    for variable in env {
+        let field = format!("spec.api.env[{}]", variable.name);
+        check.that(
+            !variable.name.is_empty(),
+            "spec.api.env",
+            "every entry needs a name",
+        );
+        check.that(
+            !RESERVED_ENV.contains(&variable.name.as_str()),
+            &field,
+            "is a variable of the app contract, which the operator sets: remove it",
+        );
+        check.that(
+            seen.insert(&variable.name),
+            &field,
+            "is there twice: keep one",
+        );
+    }
+}
+
+fn ingress(spec: &IngressSpec, check: &mut Check) -> Ingress {
+    check.that(
+        (1..=20).contains(&spec.hosts.len()),
+        "spec.ingress.hosts",
+        "must have between 1 and 20 entries",
+    );
+    for host in &spec.hosts {
+        check.that(
+            is_host(host),
+            "spec.ingress.hosts",
+            "must be DNS names in lower case, such as shop.example.org",
+        );
+    }
+    let entry_point = |name: &str| {
+        !name.is_empty()
+            && name.len() <= 63
+            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
+            && name
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+    };
+    check.that(
+        entry_point(&spec.entry_points.http),
+        "spec.ingress.entryPoints.http",
+        "must be letters, digits, '-' and '_'",
+    );
+    check.that(
+        entry_point(&spec.entry_points.https),
+        "spec.ingress.entryPoints.https",
+        "must be letters, digits, '-' and '_'",
+    );
+    let tls_secret = spec.tls.secret.as_ref().map(|secret| secret.name.clone());
+    let exclusive = (spec.tls.mode == TlsMode::Secret) == tls_secret.is_some();
+    check.that(
+        exclusive,
+        "spec.ingress.tls",
+        "mode Secret needs secret.name, and any other mode excludes it",
+    );
+    if let Some(name) = &tls_secret {
+        check.that(
+            is_subdomain(name),
+            "spec.ingress.tls.secret.name",
+            "must be the name of a Secret in this namespace",
+        );
+    }
+    Ingress {
+        hosts: spec.hosts.clone(),
+        http: spec.entry_points.http.clone(),
+        https: spec.entry_points.https.clone(),
+        redirect: spec.redirect_to_https,
+        tls_secret,
+    }
+}
+
+fn postgres(spec: &PostgresSpec, check: &mut Check) -> Option<Postgres> {
+    // One engine so far: this line will not compile once there are more.
+    let PostgresEngine::BuiltIn = spec.engine;
+    check.that(
+        spec.version == "16",
+        "spec.postgres.version",
+        "must be \"16\"",
+    );
+    let database = &spec.database;
+    let identifier = !database.is_empty()
+        && database.len() <= 63
+        && !database.starts_with(|c: char| c.is_ascii_digit())
+        && database
+            .chars()
+            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+    check.that(
+        identifier,
+        "spec.postgres.database",
+        "must be lower-case letters, digits and '_', not starting with a digit",
+    );
+    let free = !["postgres", "template0", "template1"].contains(&database.as_str());
+    check.that(
+        free,
+        "spec.postgres.database",
+        "may not be one of Postgres' own databases: choose another name",
+    );
+    let size = check.size(&spec.storage.size, "spec.postgres.storage.size")?;
+    Some(Postgres {
+        version: spec.version.clone(),
+        database: database.clone(),
+        size,
+        storage_class_name: spec.storage.storage_class_name.clone(),
+    })
+}
+
+fn redis(spec: &RedisSpec, check: &mut Check) -> Option<Redis> {
+    let max_memory = check.size(&spec.max_memory, "spec.redis.maxMemory");
+    let size = check.size(&spec.persistence.size, "spec.redis.persistence.size");
+    Some(Redis {
+        max_memory: max_memory?,
+        storage: match spec.persistence.mode {
+            PersistenceMode::AppendOnly => Some(size?),
+            PersistenceMode::None => None,
+        },
+    })
+}
+
+fn monitoring(spec: &MonitoringSpec, check: &mut Check) {
+    let (number, unit) = spec.interval.split_at(
+        spec.interval
+            .find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(spec.interval.len()),
+    );
+    let interval = (1..=6).contains(&number.len())
+        && !number.starts_with('0')
+        && ["ms", "s", "m", "h"].contains(&unit);
+    check.that(
+        interval,
+        "spec.monitoring.interval",
+        "must be a whole number and one of ms, s, m, h: for example 15s",
+    );
+    check.that(
+        spec.labels.len() <= 20,
+        "spec.monitoring.labels",
+        "must have at most 20 entries",
+    );
+    check.that(
+        labels_are_free(&spec.labels),
+        "spec.monitoring.labels",
+        "may not set app.kubernetes.io/ labels: remove them",
+    );
+}
+
+fn labels_are_free(labels: &Labels) -> bool {
+    labels
+        .keys()
+        .all(|key| !key.starts_with("app.kubernetes.io/"))
+}
+
+fn is_name(name: &str) -> bool {
+    is_label(name)
+        && name.len() <= MAX_NAME_LENGTH
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+}
+
+fn is_label(label: &str) -> bool {
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    (1..=63).contains(&label.len())
+        && label.chars().all(inside)
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+}
+
+fn is_host(host: &str) -> bool {
+    host.len() <= 253 && host.split('.').all(is_label)
+}
+
+fn is_subdomain(name: &str) -> bool {
+    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
+    (1..=253).contains(&name.len())
+        && name.chars().all(inside)
+        && !name.starts_with(['-', '.'])
+        && !name.ends_with(['-', '.'])
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+use serde_json::{Value, json};
+
+use super::validate;
+use crate::crd::TpStack;
+
+fn stack(spec: &Value) -> TpStack {
+    serde_json::from_value(json!({
+        "apiVersion": "tpstack.dev/v1alpha1", "kind": "TpStack",
+        "metadata": {"name": "shop", "namespace": "team"}, "spec": spec,
+    }))
+    .unwrap()
+}
+
+fn refused(spec: &Value, field: &str) {
+    let violations = validate(&stack(spec)).expect_err(&format!("{spec} must be refused"));
+    assert!(
+        violations.iter().any(|v| v.field.starts_with(field)),
+        "{violations:?} names {field}"
+    );
+}
+
+#[test]
+fn an_empty_spec_is_a_working_stack() {
+    let stack = validate(&stack(&json!({}))).unwrap();
+    assert_eq!(
+        (stack.name.as_str(), stack.namespace.as_str()),
+        ("shop", "team")
+    );
+    assert_eq!(stack.api.replicas, 2);
+    assert!(stack.ingress.is_none());
+    assert_eq!(stack.postgres.size.as_str(), "1Gi");
+    assert_eq!(stack.redis.unwrap().storage.unwrap().as_str(), "256Mi");
+}
+
+#[test]
+fn each_broken_rule_names_its_field() {
+    refused(&json!({"api": {"replicas": -1}}), "spec.api.replicas");
+    refused(&json!({"api": {"replicas": 101}}), "spec.api.replicas");
+    refused(&json!({"api": {"image": "a b"}}), "spec.api.image");
+    refused(
+        &json!({"api": {"env": [{"name": "DB_HOST", "value": "x"}]}}),
+        "spec.api.env[DB_HOST]",
+    );
+    refused(
+        &json!({"api": {"env": [{"name": "A"}, {"name": "A"}]}}),
+        "spec.api.env[A]",
+    );
+    refused(&json!({"ingress": {"hosts": []}}), "spec.ingress.hosts");
+    refused(
+        &json!({"ingress": {"hosts": ["a`) || Host(`b"]}}),
+        "spec.ingress.hosts",
+    );
+    refused(
+        &json!({"ingress": {"hosts": ["UPPER.example.org"]}}),
+        "spec.ingress.hosts",
+    );
+    refused(
+        &json!({"ingress": {"hosts": ["a"], "tls": {"mode": "Secret"}}}),
+        "spec.ingress.tls",
+    );
+    refused(
+        &json!({"ingress": {"hosts": ["a"], "tls": {"secret": {"name": "x"}}}}),
+        "spec.ingress.tls",
+    );
+    refused(
+        &json!({"ingress": {"hosts": ["a"], "entryPoints": {"http": "a b"}}}),
+        "spec.ingress.entryPoints.http",
+    );
+    refused(
+        &json!({"postgres": {"version": "15"}}),
+        "spec.postgres.version",
+    );
+    refused(
+        &json!({"postgres": {"database": "Robert'); --"}}),
+        "spec.postgres.database",
+    );
+    refused(
+        &json!({"postgres": {"database": "template1"}}),
+        "spec.postgres.database",
+    );
+    refused(
+        &json!({"postgres": {"storage": {"size": "1.5Gi"}}}),
+        "spec.postgres.storage.size",
+    );
+    refused(
+        &json!({"redis": {"maxMemory": "lots"}}),
+        "spec.redis.maxMemory",
+    );
+    refused(
+        &json!({"redis": {"persistence": {"size": "0"}}}),
+        "spec.redis.persistence.size",
+    );
+    refused(
+        &json!({"monitoring": {"interval": "15"}}),
+        "spec.monitoring.interval",
+    );
+    refused(
+        &json!({"monitoring": {"labels": {"app.kubernetes.io/instance": "x"}}}),
+        "spec.monitoring.labels",
+    );
+}
+
+#[test]
+fn every_broken_rule_is_told_at_once() {
+    let violations = validate(&stack(
+        &json!({"api": {"replicas": -1}, "monitoring": {"interval": "x"}}),
+    ))
+    .unwrap_err();
+    assert_eq!(violations.len(), 2, "{violations:?}");
+}
+
+#[test]
+fn names_that_children_cannot_carry_are_refused() {
+    for name in ["", "a.b", "Shop", "1shop", "-a", "a-", &"a".repeat(41)] {
+        let mut stack = stack(&json!({}));
+        stack.metadata.name = Some(name.to_owned());
+        assert!(validate(&stack).is_err(), "{name:?}");
+    }
+    let mut stack = stack(&json!({}));
+    stack.metadata.name = Some("a".repeat(40));
+    assert!(validate(&stack).is_ok());
+}
