@@ -23,8 +23,7 @@ debian_apt() { APT_CONFIG=$(cache_root)/debian/apt.conf apt-get -qq "$@"; }
 debian_lists() {
     local dir suite mirror
     dir=$(cache_root)/debian || return
-    [ -z "$(find "$dir/updated" -mmin "-${1:-1440}" 2>/dev/null)" ] || return 0
-    mirror=$(debian_mirror)
+    mirror=$(debian_mirror) || return
     mkdir -p "$dir/lists/partial" "$dir/archives/partial" || return
     : >"$dir/preferences"
     for suite in "${DEBIAN_SUITES[@]}"; do
@@ -40,6 +39,7 @@ Dir::Cache "$dir";
 Acquire::Languages "none";
 APT::Sandbox::User "";
 CONF
+    [ -z "$(find "$dir/updated" -mmin "-${1:-1440}" 2>/dev/null)" ] || return 0
     say "fetching Debian's package lists (${DEBIAN_SUITES[*]})"
     debian_apt update -o APT::Update::Error-Mode=any >&2 || return
     touch "$dir/updated"
@@ -59,14 +59,17 @@ debian_unpack_locked() {
     for deb in "$debs"/*.deb; do
         dpkg-deb -x "$deb" "$root" || return
     done
+    # Programs look for certificates and the like as any user, whatever this run's umask is.
+    chmod 755 "$root" || return
     rm -rf "$debs"
 }
 
 # debian_rootfs SUITE PACKAGES OUT.tar [HOOK]: a root file system with the essential packages and PACKAGES (separated
 # by commas). HOOK is a shell command that gets the root folder as $1 before it is packed.
 debian_rootfs() {
-    local tools options=(--quiet --variant=essential --aptopt='Acquire::Languages "none"')
+    local tools mirror options=(--quiet --variant=essential --aptopt='Acquire::Languages "none"')
     tools=$(cached debian-tools "$(key_of mmdebstrap/trixie)" debian_tools) || return
+    mirror=$(debian_mirror) || return
     [ -z "$2" ] || options+=(--include="$2")
     # Nobody reads manuals in a container, and apt's lists would be half of the file.
     # shellcheck disable=SC2016 # $1 is for the hook's own shell
@@ -74,7 +77,7 @@ debian_rootfs() {
     [ -z "${4:-}" ] || options+=(--customize-hook="$4")
     say "making a root file system from Debian $1 ($2)"
     perl "$tools/usr/bin/mmdebstrap" "${options[@]}" "$1" "$3" \
-        "deb [signed-by=$DEBIAN_KEYRING] $(debian_mirror) $1 main" >&2
+        "deb [signed-by=$DEBIAN_KEYRING] $mirror $1 main" >&2
 }
 
 debian_tools() { debian_unpack "$1" mmdebstrap/trixie; }
