@@ -15,6 +15,7 @@ tls=/secrets/tls
 ca=/ca/ca.pem
 provided=/provided
 database=/var/lib/postgresql/data
+: "${API_HOST:?the name the API is asked for}"
 
 # Each file belongs to the user its service runs as, in a folder that this user cannot write.
 postgres_uid=999 redis_uid=999 api_uid=65532 traefik_uid=65533
@@ -47,6 +48,7 @@ check_provided_passwords() {
         value=$(cat "$provided/$name")
         case $value in
         '' | *[[:cntrl:]]*) refuse "the password in compose/secrets/$name must be one line and not empty" ;;
+        *) ;;
         esac
     done
 }
@@ -67,17 +69,17 @@ make_passwords() {
     rm -rf "$next"
     mkdir -m 0755 "$next" "$next/postgres" "$next/redis" "$next/api"
 
-    password postgres-superuser-password | keep "$next/postgres/superuser-password" $postgres_uid
+    password postgres-superuser-password | keep "$next/postgres/superuser-password" "$postgres_uid"
     app=$(password postgres-app-password)
-    printf '%s' "$app" | keep "$next/postgres/app-password" $postgres_uid
-    printf '%s' "$app" | keep "$next/api/db-password" $api_uid
+    printf '%s' "$app" | keep "$next/postgres/app-password" "$postgres_uid"
+    printf '%s' "$app" | keep "$next/api/db-password" "$api_uid"
 
     app=$(password redis-app-password)
     admin=$(password redis-admin-password)
     health=$(openssl rand -hex 32)
-    printf '%s' "$app" | keep "$next/api/redis-password" $api_uid
-    printf '%s' "$admin" | keep "$next/redis/admin-password" $redis_uid
-    printf '%s' "$health" | keep "$next/redis/health-password" $redis_uid
+    printf '%s' "$app" | keep "$next/api/redis-password" "$api_uid"
+    printf '%s' "$admin" | keep "$next/redis/admin-password" "$redis_uid"
+    printf '%s' "$health" | keep "$next/redis/health-password" "$redis_uid"
     # Redis holds hashes only. Nobody is the default user; the API's user can do no harm to the server or to all keys at
     # once, but may read INFO, as clients do to learn the server's version.
     {
@@ -85,7 +87,7 @@ make_passwords() {
         echo "user app on $(acl_hash "$app") ~* &* +@all -@admin -@dangerous +info"
         echo "user admin on $(acl_hash "$admin") ~* &* +@all"
         echo "user health on $(acl_hash "$health") -@all +ping"
-    } | keep "$next/redis/users.acl" $redis_uid
+    } | keep "$next/redis/users.acl" "$redis_uid"
 
     sync
     mv "$next" "$passwords"
@@ -207,7 +209,7 @@ ensure_certificate() {
     openssl x509 -in "$ca" -out /tmp/ca.crt
     install_file /tmp/ca.crt "$tls/ca.crt" 0444 0
     cat /tmp/leaf.crt /tmp/leaf.key >/tmp/traefik.pem
-    install_file /tmp/traefik.pem "$tls/traefik.pem" 0400 $traefik_uid
+    install_file /tmp/traefik.pem "$tls/traefik.pem" 0400 "$traefik_uid"
     say "made a certificate for $API_HOST; if Traefik is running already: docker compose restart traefik"
 }
 
@@ -218,12 +220,12 @@ use_provided_certificate() {
         refuse "compose/secrets/tls.key is not the key of compose/secrets/tls.crt"
     cat "$provided/tls.crt" "$provided/tls.key" >/tmp/traefik.pem
     cmp -s /tmp/traefik.pem "$tls/traefik.pem" && return
-    install_file /tmp/traefik.pem "$tls/traefik.pem" 0400 $traefik_uid
+    install_file /tmp/traefik.pem "$tls/traefik.pem" 0400 "$traefik_uid"
     say "took your certificate; if Traefik is running already: docker compose restart traefik"
 }
 
 ensure_tls() {
-    mkdir -p -m 0755 "$tls"
+    [ -d "$tls" ] || mkdir -m 0755 "$tls"
     if [ -e "$provided/tls.crt" ] || [ -e "$provided/tls.key" ]; then use_provided_certificate; else ensure_certificate; fi
 }
 
@@ -231,7 +233,8 @@ ensure_tls() {
 
 command -v openssl >/dev/null || refuse "this image has no openssl: use the official Debian image of Postgres (POSTGRES_IMAGE)"
 case $API_HOST in
-'' | [.-]* | *[!a-z0-9.-]* | *..*) refuse "API_HOST must be a host name in small letters, like api.localhost; it is '$API_HOST'" ;;
+[.-]* | *[!a-z0-9.-]* | *..*) refuse "API_HOST must be a host name in small letters, like api.localhost; it is '$API_HOST'" ;;
+*) ;;
 esac
 ensure_passwords
 ensure_tls

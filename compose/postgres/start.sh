@@ -4,6 +4,7 @@
 # The image's own entrypoint makes the database where it will be served from. A crash in the middle would leave something
 # that looks finished and has no application role. So it is made beside and renamed: `pgdata` exists whole or not at all.
 set -euo pipefail
+: "${PGDATA:?where the database is}"
 
 if [[ ! -e $PGDATA ]]; then
     rm -rf "$PGDATA.partial" # never served, so nobody's data

@@ -1,1 +1,90 @@
-//! Placeholder.
+//! The Compose level: the stack of `compose.yaml` really up in a Docker engine, asked from outside.
+//!
+//! Lists rather than `#[test]` functions: starting a stack is the dear part, so sentences share one, what disturbs it
+//! comes last, and it is gone when its list is done, whatever happened.
+//! `make test-compose` runs it; words on the command line choose the sentences that contain one of them.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "a JSON value that is asked for what it has not answers null, it does not panic"
+)]
+
+mod data;
+mod edge;
+mod files;
+mod http;
+mod init;
+mod outage;
+mod runner;
+mod secrets;
+mod services;
+mod stack;
+
+use self::{runner::Runner, stack::Stack};
+use std::process::ExitCode;
+
+/// Names each sentence by its function.
+macro_rules! sentences {
+    ($($module:ident :: $name:ident),+ $(,)?) => { &[$((stringify!($name), $module::$name)),+] };
+}
+
+fn main() -> ExitCode {
+    let mut runner = Runner::from_arguments();
+
+    runner.without_a_stack(sentences![
+        files::every_image_is_pinned_by_tag_and_digest,
+        files::every_knob_is_in_the_example,
+    ]);
+
+    // What the one-shot `init` does, on a stack that never gets further.
+    runner.with(
+        || Stack::new("init"),
+        sentences![
+            init::killed_at_any_moment_it_leaves_all_passwords_or_none,
+            init::values_provided_by_the_user_win,
+            init::a_provided_password_cannot_replace_one_in_use,
+            init::a_provided_certificate_is_used_and_a_wrong_key_refused,
+            init::a_new_host_gets_a_new_authority_and_certificate,
+            init::files_are_readable_by_their_own_service_only,
+        ],
+    );
+
+    // A database that is there, half there, or there without its passwords.
+    runner.with(
+        || Stack::new("data"),
+        sentences![
+            data::a_database_left_half_made_by_a_crash_is_made_again,
+            data::init_refuses_to_make_passwords_over_an_existing_database,
+            data::with_its_secrets_back_the_database_is_served_again,
+            data::a_busy_port_is_named_in_the_error,
+        ],
+    );
+
+    // The whole stack: first what only looks, then what disturbs.
+    runner.with(
+        || Stack::new("stack").and_then(Stack::up),
+        sentences![
+            edge::plain_http_is_redirected_to_https,
+            edge::https_is_verified_against_the_exported_authority,
+            edge::health_answers_200,
+            edge::data_comes_from_the_database_then_from_the_cache,
+            edge::no_spelling_of_metrics_gets_metrics,
+            edge::paths_that_only_look_like_metrics_reach_the_api,
+            edge::another_host_reaches_nothing,
+            services::prometheus_scrapes_the_api,
+            services::postgres_has_checksums_and_sorts_by_bytes,
+            services::the_application_role_is_no_superuser_and_owns_its_database,
+            services::the_superuser_cannot_log_in_over_the_network,
+            services::redis_refuses_strangers_and_dangerous_commands,
+            services::every_container_is_confined,
+            services::only_the_edge_and_loopback_ports_are_published,
+            secrets::no_secret_is_in_what_docker_shows_or_logs,
+            secrets::a_second_up_changes_no_secret,
+            outage::the_api_answers_without_redis_and_caches_again_after,
+            outage::every_replica_is_scraped_and_gets_requests,
+            outage::a_stopped_replica_gets_no_request,
+            outage::down_and_up_keep_data_and_passwords,
+        ],
+    );
+
+    runner.finish()
+}

@@ -2,6 +2,7 @@
 # Runs once, when the database is made: the application's role, which is no superuser, its database, and who may log in.
 # From the environment: APP_DATABASE, APP_USER, APP_PASSWORD_FILE.
 set -euo pipefail
+: "${PGDATA:?}" "${APP_DATABASE:?}" "${APP_USER:?}" "${APP_PASSWORD_FILE:?}"
 
 # psql reads the password from the file itself and quotes every value, so that none is in an argument list or can be
 # taken for SQL. The server is told not to log the statement, not even if it fails.

@@ -1,0 +1,276 @@
+//! One Compose project of our own: a unique name, free ports, its own folder for provided secrets, and an end.
+
+use crate::http::Authority;
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::Value;
+use std::{
+    env, fs,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::{self, Command},
+    thread,
+    time::{Duration, Instant},
+};
+use tempfile::TempDir;
+
+/// What every failure for want of means ends with.
+const REMEDY: &str = "this level needs a Docker engine, images and binaries: run it by `make test-compose`";
+
+/// The host the stack is asked for, the default of `API_HOST`.
+pub(crate) const HOST: &str = "api.localhost";
+
+/// A Compose project; dropping it removes its containers, networks, volumes and image.
+pub(crate) struct Stack {
+    project: String,
+    root: PathBuf,
+    scratch: TempDir,
+    environment: Vec<(String, String)>,
+    /// Where Traefik listens for clear text.
+    pub(crate) plain_port: u16,
+    /// Where Traefik listens for TLS.
+    pub(crate) tls_port: u16,
+    /// Where Prometheus listens.
+    pub(crate) prometheus_port: u16,
+}
+
+/// What a command printed, and how it ended.
+pub(crate) struct Outcome {
+    /// Whether it exited 0.
+    pub(crate) success: bool,
+    /// Standard output.
+    pub(crate) stdout: String,
+    /// Standard output, then standard error.
+    pub(crate) all: String,
+}
+
+impl Stack {
+    /// A project with nothing started in it.
+    pub(crate) fn new(name: &str) -> Result<Self> {
+        let root = root();
+        let binaries = root.join("target/image");
+        ensure!(
+            binaries.join("out/api").is_file(),
+            "{} is missing; {REMEDY}",
+            binaries.join("out/api").display()
+        );
+        let scratch = tempfile::tempdir()?;
+        fs::create_dir(scratch.path().join("provided"))?;
+        fs::write(scratch.path().join("env"), "")?;
+
+        let project = format!("tpstack-test-{name}-{}", process::id());
+        let [plain_port, tls_port, prometheus_port] = free_ports()?;
+        let mut environment = vec![
+            ("API_IMAGE".to_owned(), format!("{project}/api:test")),
+            ("TPSTACK_BINARIES".to_owned(), path_text(&binaries)?),
+            ("SECRETS_DIR".to_owned(), path_text(&scratch.path().join("provided"))?),
+            ("HTTP_PORT".to_owned(), plain_port.to_string()),
+            ("HTTPS_PORT".to_owned(), tls_port.to_string()),
+            ("PROMETHEUS_PORT".to_owned(), prometheus_port.to_string()),
+        ];
+        for image in ["POSTGRES", "REDIS", "TRAEFIK", "PROMETHEUS"] {
+            let variable = format!("TESTBED_IMAGE_{image}");
+            let reference = env::var(&variable).with_context(|| format!("{variable} is not set; {REMEDY}"))?;
+            environment.push((format!("{image}_IMAGE"), reference));
+        }
+        let stack = Self {
+            project,
+            root,
+            scratch,
+            environment,
+            plain_port,
+            tls_port,
+            prometheus_port,
+        };
+        stack.docker(&["version"]).context(REMEDY)?;
+        Ok(stack)
+    }
+
+    /// Builds and starts everything, as the README says.
+    pub(crate) fn up(self) -> Result<Self> {
+        self.compose(&["up", "--build", "--wait"])?;
+        Ok(self)
+    }
+
+    /// Runs `docker compose` in this project; anything but success is an error that holds the output.
+    pub(crate) fn compose(&self, arguments: &[&str]) -> Result<String> {
+        self.compose_with(&[], arguments)?
+            .ok(&format!("docker compose {}", arguments.join(" ")))
+    }
+
+    /// Runs `docker compose` with more variables, however it may end.
+    pub(crate) fn compose_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Result<Outcome> {
+        let mut command = self.command();
+        command
+            .args(["compose", "--project-name", &self.project, "--file", "compose.yaml"])
+            .args(["--file", "compose/tests/override.yaml", "--env-file"])
+            .arg(self.scratch.path().join("env"))
+            .args(["--progress", "quiet"])
+            .args(arguments)
+            .envs(variables.iter().copied());
+        run(command)
+    }
+
+    /// Runs a command in a service's running container.
+    pub(crate) fn exec(&self, service: &str, arguments: &[&str]) -> Result<String> {
+        self.compose(&[&["exec", "--no-TTY", service], arguments].concat())
+    }
+
+    /// Runs a script as `init` does, with its volumes, user and rights.
+    pub(crate) fn run_in_init(&self, script: &str) -> Result<String> {
+        self.compose(&["run", "--rm", "--no-deps", "--no-TTY", "--entrypoint", "sh", "init", "-euc", script])
+    }
+
+    /// Runs `init` itself, however it may end.
+    pub(crate) fn init(&self, variables: &[(&str, &str)]) -> Result<Outcome> {
+        self.compose_with(variables, &["run", "--rm", "--no-deps", "--no-TTY", "init"])
+    }
+
+    /// Runs `docker`; anything but success is an error that holds the output.
+    pub(crate) fn docker(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = self.command();
+        command.args(arguments);
+        run(command)?.ok(&format!("docker {}", arguments.join(" ")))
+    }
+
+    /// A volume's full name.
+    pub(crate) fn volume(&self, name: &str) -> String {
+        format!("{}_{name}", self.project)
+    }
+
+    /// The image that stands for `variable`'s default here.
+    pub(crate) fn image(&self, variable: &str) -> Result<&str> {
+        let found = self.environment.iter().find(|(name, _)| name == variable);
+        Ok(&found.with_context(|| format!("no image for {variable}"))?.1)
+    }
+
+    /// All containers of this project, running or not, as `docker inspect` shows them.
+    pub(crate) fn containers(&self) -> Result<Vec<Value>> {
+        let filter = format!("label=com.docker.compose.project={}", self.project);
+        let ids = self.docker(&["ps", "--all", "--quiet", "--filter", &filter])?;
+        let ids: Vec<&str> = ids.split_whitespace().collect();
+        ensure!(!ids.is_empty(), "the project {} has no container", self.project);
+        let shown = self.docker(&[&["inspect"], ids.as_slice()].concat())?;
+        Ok(serde_json::from_str(&shown)?)
+    }
+
+    /// Gives `init` a value as a user would: a file in the folder for provided secrets.
+    pub(crate) fn provide(&self, name: &str, value: &str) -> Result<()> {
+        Ok(fs::write(self.scratch.path().join("provided").join(name), value)?)
+    }
+
+    /// Takes every provided value away.
+    pub(crate) fn provide_nothing(&self) -> Result<()> {
+        for file in fs::read_dir(self.scratch.path().join("provided"))? {
+            fs::remove_file(file?.path())?;
+        }
+        Ok(())
+    }
+
+    /// Ends the project and its data, so that the next sentence starts on a fresh machine.
+    pub(crate) fn reset(&self) -> Result<()> {
+        self.provide_nothing()?;
+        self.compose(&["down", "--volumes", "--remove-orphans", "--timeout", "5"])?;
+        Ok(())
+    }
+
+    /// The authority's certificate, taken out as the README says.
+    pub(crate) fn authority(&self) -> Result<Authority> {
+        let path = self.scratch.path().join("ca.crt");
+        self.compose(&["cp", "traefik:/run/secrets/ca.crt", &path_text(&path)?])?;
+        Authority::from_pem(&fs::read_to_string(path)?)
+    }
+
+    /// A folder of ours on the host, gone with the stack.
+    pub(crate) fn scratch(&self) -> String {
+        self.scratch.path().display().to_string()
+    }
+
+    /// What to look at after a failure.
+    pub(crate) fn diagnosis(&self) -> String {
+        let states = self.compose(&["ps", "--all"]).unwrap_or_else(|error| format!("{error:?}"));
+        let logs = self.compose(&["logs", "--tail", "40"]).unwrap_or_else(|error| format!("{error:?}"));
+        format!("--- {}\n{states}\n{logs}", self.project)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new("docker");
+        // The knobs of whoever runs the tests are not ours.
+        for knob in [
+            "API_HOST",
+            "BIND_ADDRESS",
+            "COMPOSE_FILE",
+            "COMPOSE_PROFILES",
+            "COMPOSE_PROJECT_NAME",
+        ] {
+            command.env_remove(knob);
+        }
+        command
+            .current_dir(&self.root)
+            .envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // Best effort, and of our own project only: an error here must not hide the test's.
+        let _ = self.compose(&["down", "--volumes", "--remove-orphans", "--timeout", "5"]);
+        let _ = self.docker(&["image", "rm", "--force", &format!("{}/api:test", self.project)]);
+    }
+}
+
+impl Outcome {
+    fn ok(self, command: &str) -> Result<String> {
+        ensure!(self.success, "`{command}` failed:\n{}", self.all);
+        Ok(self.stdout)
+    }
+}
+
+/// Asks again until there is an answer, for a minute at most; then the last error is the answer.
+pub(crate) fn eventually<T>(mut ask: impl FnMut() -> Result<T>) -> Result<T> {
+    let deadline = Instant::now() + Duration::from_mins(1);
+    loop {
+        match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(error) if Instant::now() > deadline => return Err(error.context("not within a minute")),
+            Err(_) => thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}
+
+/// The repository's root.
+pub(crate) fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_owned()
+}
+
+fn run(mut command: Command) -> Result<Outcome> {
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) => bail!("cannot run docker: {error}; {REMEDY}"),
+    };
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let all = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
+    Ok(Outcome {
+        success: output.status.success(),
+        stdout,
+        all,
+    })
+}
+
+/// Held all at once, so that they differ.
+fn free_ports() -> Result<[u16; 3]> {
+    let bind = || TcpListener::bind("127.0.0.1:0");
+    let listeners = [bind()?, bind()?, bind()?];
+    let [a, b, c] = listeners
+        .each_ref()
+        .map(|listener| listener.local_addr().map(|address| address.port()));
+    Ok([a?, b?, c?])
+}
+
+fn path_text(path: &Path) -> Result<String> {
+    Ok(path
+        .to_str()
+        .with_context(|| format!("{} is not UTF-8", path.display()))?
+        .to_owned())
+}
