@@ -34,14 +34,21 @@ pub(crate) fn every_knob_is_in_the_example() -> Result<()> {
     let used: BTreeSet<&str> = compose
         .split("${")
         .skip(1)
-        .map(|rest| rest.split(|c: char| !c.is_ascii_uppercase() && c != '_').next().unwrap_or(rest))
+        .map(|rest| {
+            rest.split(|c: char| !c.is_ascii_uppercase() && c != '_')
+                .next()
+                .unwrap_or(rest)
+        })
         .collect();
     let example = fs::read_to_string(root().join("compose/.env.example"))?;
     let named: BTreeSet<&str> = example
         .lines()
         .filter_map(|line| line.strip_prefix('#').unwrap_or(line).split_once('='))
         .map(|(name, _)| name)
-        .filter(|name| name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_'))
+        .filter(|name| {
+            name.bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+        })
         .collect();
     ensure!(used.len() > 10, "only {used:?} found in compose.yaml");
     ensure!(

@@ -41,7 +41,10 @@ impl Authority {
         for certificate in CertificateDer::pem_slice_iter(text.as_bytes()) {
             store.add(certificate?)?;
         }
-        ensure!(!store.is_empty(), "there is no certificate in the authority's file");
+        ensure!(
+            !store.is_empty(),
+            "there is no certificate in the authority's file"
+        );
         Ok(Self(Arc::new(store)))
     }
 }
@@ -64,7 +67,9 @@ impl Connection {
         while client.is_handshaking() {
             client.complete_io(&mut stream).context("TLS handshake")?;
         }
-        Ok(Self(BufReader::new(Box::new(StreamOwned::new(client, stream)))))
+        Ok(Self(BufReader::new(Box::new(StreamOwned::new(
+            client, stream,
+        )))))
     }
 
     /// Asks for a path.
@@ -74,15 +79,20 @@ impl Connection {
 
     /// Sends a request line as it is given.
     pub(crate) fn request(&mut self, method: &str, host: &str, target: &str) -> Result<Response> {
-        let request = format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n");
+        let request =
+            format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n");
         self.0.get_mut().write_all(request.as_bytes())?;
         self.0.get_mut().flush()?;
-        self.read_response(method).with_context(|| format!("{method} {target}"))
+        self.read_response(method)
+            .with_context(|| format!("{method} {target}"))
     }
 
     fn read_response(&mut self, method: &str) -> Result<Response> {
         let status_line = self.read_line()?;
-        let status = status_line.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let status = status_line
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok());
         let status = status.with_context(|| format!("not a status line: {status_line:?}"))?;
         let mut headers = Vec::new();
         loop {
@@ -90,7 +100,9 @@ impl Connection {
             if line.is_empty() {
                 break;
             }
-            let (name, value) = line.split_once(':').with_context(|| format!("not a header: {line:?}"))?;
+            let (name, value) = line
+                .split_once(':')
+                .with_context(|| format!("not a header: {line:?}"))?;
             headers.push((name.to_ascii_lowercase(), value.trim().to_owned()));
         }
         let mut response = Response {
@@ -99,7 +111,11 @@ impl Connection {
             body: String::new(),
         };
         let bodiless = method == "HEAD" || status == 204 || status == 304;
-        let body = if bodiless { Vec::new() } else { self.read_body(&response)? };
+        let body = if bodiless {
+            Vec::new()
+        } else {
+            self.read_body(&response)?
+        };
         response.body = String::from_utf8(body)?;
         Ok(response)
     }
@@ -110,14 +126,19 @@ impl Connection {
             loop {
                 let size = self.read_line()?;
                 let chunk = self.read_exactly(usize::from_str_radix(&size, 16)?)?;
-                ensure!(self.read_line()?.is_empty(), "a chunk does not end where it says");
+                ensure!(
+                    self.read_line()?.is_empty(),
+                    "a chunk does not end where it says"
+                );
                 if chunk.is_empty() {
                     return Ok(body);
                 }
                 body.extend(chunk);
             }
         }
-        let length = response.header("content-length").context("neither a length nor chunks")?;
+        let length = response
+            .header("content-length")
+            .context("neither a length nor chunks")?;
         self.read_exactly(length.parse()?)
     }
 
@@ -153,7 +174,8 @@ impl Response {
 }
 
 fn dial(port: u16) -> Result<TcpStream> {
-    let stream = TcpStream::connect(("127.0.0.1", port)).with_context(|| format!("connecting to port {port}"))?;
+    let stream = TcpStream::connect(("127.0.0.1", port))
+        .with_context(|| format!("connecting to port {port}"))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.set_write_timeout(Some(Duration::from_secs(10)))?;
     Ok(stream)

@@ -1,5 +1,8 @@
 //! Runs sentences one after the other, prints what became of each, and counts.
-#![expect(clippy::print_stdout, reason = "this is the test runner: its output is the result")]
+#![expect(
+    clippy::print_stdout,
+    reason = "this is the test runner: its output is the result"
+)]
 
 use crate::stack::Stack;
 use anyhow::{Result, anyhow};
@@ -34,7 +37,10 @@ impl Runner {
         let arguments: Vec<String> = env::args().skip(1).collect();
         Self {
             list_only: arguments.iter().any(|argument| argument == "--list"),
-            words: arguments.into_iter().filter(|argument| !argument.starts_with('-')).collect(),
+            words: arguments
+                .into_iter()
+                .filter(|argument| !argument.starts_with('-'))
+                .collect(),
             passed: 0,
             failed: Vec::new(),
             skipped: 0,
@@ -51,7 +57,11 @@ impl Runner {
 
     /// Runs sentences on a stack that is there for them alone and gone after them. If it does not start, each of them has
     /// failed, so that the count is the same on good days and bad.
-    pub(crate) fn with(&mut self, start: impl FnOnce() -> Result<Stack>, sentences: &[Named<StackCheck>]) {
+    pub(crate) fn with(
+        &mut self,
+        start: impl FnOnce() -> Result<Stack>,
+        sentences: &[Named<StackCheck>],
+    ) {
         let chosen = self.chosen(sentences);
         if chosen.is_empty() {
             return;
@@ -68,7 +78,9 @@ impl Runner {
             }
             Err(error) => {
                 for (name, _) in chosen {
-                    self.report(name, || Err(anyhow!("the stack it needs did not start: {error:#}")));
+                    self.report(name, || {
+                        Err(anyhow!("the stack it needs did not start: {error:#}"))
+                    });
                 }
             }
         }
@@ -91,7 +103,11 @@ impl Runner {
             self.skipped,
             self.started.elapsed().as_secs_f64(),
         );
-        if all_passed { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        if all_passed {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        }
     }
 
     fn chosen<Check: Copy>(&mut self, sentences: &[Named<Check>]) -> Vec<Named<Check>> {
@@ -101,8 +117,14 @@ impl Runner {
             }
             return Vec::new();
         }
-        let matches = |name: &str| self.words.is_empty() || self.words.iter().any(|word| name.contains(word.as_str()));
-        let chosen: Vec<_> = sentences.iter().copied().filter(|(name, _)| matches(name)).collect();
+        let matches = |name: &str| {
+            self.words.is_empty() || self.words.iter().any(|word| name.contains(word.as_str()))
+        };
+        let chosen: Vec<_> = sentences
+            .iter()
+            .copied()
+            .filter(|(name, _)| matches(name))
+            .collect();
         self.skipped += sentences.len() - chosen.len();
         chosen
     }

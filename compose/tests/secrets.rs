@@ -21,24 +21,47 @@ pub(crate) fn no_secret_is_in_what_docker_shows_or_logs(stack: &Stack) -> Result
     );
 
     let places = [
-        ("docker inspect", serde_json::to_string(&stack.containers()?)?),
+        (
+            "docker inspect",
+            serde_json::to_string(&stack.containers()?)?,
+        ),
         ("the logs", stack.compose(&["logs"])?),
         ("docker compose config", stack.compose(&["config"])?),
-        ("the image", stack.docker(&["history", "--no-trunc", stack.image("API_IMAGE")?])?),
+        (
+            "the image",
+            stack.docker(&["history", "--no-trunc", stack.image("API_IMAGE")?])?,
+        ),
     ];
     for (place, text) in places {
         ensure!(text.len() > 100, "there is nothing in {place}");
-        ensure!(!secrets.iter().any(|secret| text.contains(secret)), "a secret is in {place}");
+        ensure!(
+            !secrets.iter().any(|secret| text.contains(secret)),
+            "a secret is in {place}"
+        );
     }
     Ok(())
 }
 
 pub(crate) fn a_second_up_changes_no_secret(stack: &Stack) -> Result<()> {
     let identity = |container: &serde_json::Value| container["Id"].to_string();
-    let before = (digests(stack)?, stack.containers()?.iter().map(identity).collect::<Vec<_>>());
+    let before = (
+        digests(stack)?,
+        stack.containers()?.iter().map(identity).collect::<Vec<_>>(),
+    );
     stack.compose(&["up", "--build", "--wait"])?;
-    let after = (digests(stack)?, stack.containers()?.iter().map(identity).collect::<Vec<_>>());
-    ensure!(before.0 == after.0, "secrets changed:\n{}\n{}", before.0, after.0);
-    ensure!(before.1 == after.1, "containers were made anew for no reason");
+    let after = (
+        digests(stack)?,
+        stack.containers()?.iter().map(identity).collect::<Vec<_>>(),
+    );
+    ensure!(
+        before.0 == after.0,
+        "secrets changed:\n{}\n{}",
+        before.0,
+        after.0
+    );
+    ensure!(
+        before.1 == after.1,
+        "containers were made anew for no reason"
+    );
     Ok(())
 }

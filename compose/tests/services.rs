@@ -14,16 +14,29 @@ pub(crate) fn targets_up(stack: &Stack) -> Result<usize> {
     let answer = Connection::plain(stack.prometheus_port)?
         .get("localhost", "/api/v1/targets?state=active")?
         .json()?;
-    let targets = answer["data"]["activeTargets"].as_array().context("no list of targets")?;
-    let api: Vec<&Value> = targets.iter().filter(|target| target["labels"]["job"] == "api").collect();
-    ensure!(api.iter().all(|target| target["health"] == "up"), "not all targets are up: {api:?}");
+    let targets = answer["data"]["activeTargets"]
+        .as_array()
+        .context("no list of targets")?;
+    let api: Vec<&Value> = targets
+        .iter()
+        .filter(|target| target["labels"]["job"] == "api")
+        .collect();
+    ensure!(
+        api.iter().all(|target| target["health"] == "up"),
+        "not all targets are up: {api:?}"
+    );
     Ok(api.len())
 }
 
 /// The values of a query.
 pub(crate) fn query(stack: &Stack, expression: &str) -> Result<Vec<f64>> {
-    let target = format!("/api/v1/query?query={}", expression.replace(' ', "%20").replace('"', "%22"));
-    let answer = Connection::plain(stack.prometheus_port)?.get("localhost", &target)?.json()?;
+    let target = format!(
+        "/api/v1/query?query={}",
+        expression.replace(' ', "%20").replace('"', "%22")
+    );
+    let answer = Connection::plain(stack.prometheus_port)?
+        .get("localhost", &target)?
+        .json()?;
     let samples = answer["data"]["result"].as_array().context("no result")?;
     samples
         .iter()
@@ -35,7 +48,10 @@ pub(crate) fn prometheus_scrapes_the_api(stack: &Stack) -> Result<()> {
     eventually(|| {
         ensure!(targets_up(stack)? == 1, "there is not one target");
         ensure!(query(stack, "up{job=\"api\"}")? == [1.0], "`up` is not 1");
-        let requests = query(stack, "sum(app_requests_total{job=\"api\",endpoint=\"/health\"})")?;
+        let requests = query(
+            stack,
+            "sum(app_requests_total{job=\"api\",endpoint=\"/health\"})",
+        )?;
         ensure!(
             requests.first().is_some_and(|&count| count >= 1.0),
             "requests counted: {requests:?}"
@@ -45,17 +61,30 @@ pub(crate) fn prometheus_scrapes_the_api(stack: &Stack) -> Result<()> {
 }
 
 pub(crate) fn postgres_has_checksums_and_sorts_by_bytes(stack: &Stack) -> Result<()> {
-    ensure!(sql(stack, "SHOW data_checksums")? == "on", "no data checksums");
-    let database = "SELECT datcollate, pg_encoding_to_char(encoding), datlocprovider FROM pg_database";
-    let database = sql(stack, &format!("{database} WHERE datname = current_database()"))?;
-    ensure!(database == "C|UTF8|c", "collation, encoding and provider are {database}");
+    ensure!(
+        sql(stack, "SHOW data_checksums")? == "on",
+        "no data checksums"
+    );
+    let database =
+        "SELECT datcollate, pg_encoding_to_char(encoding), datlocprovider FROM pg_database";
+    let database = sql(
+        stack,
+        &format!("{database} WHERE datname = current_database()"),
+    )?;
+    ensure!(
+        database == "C|UTF8|c",
+        "collation, encoding and provider are {database}"
+    );
     let version = sql(stack, "SHOW server_version_num")?;
     ensure!(version.starts_with("16"), "it is Postgres {version}");
     Ok(())
 }
 
-pub(crate) fn the_application_role_is_no_superuser_and_owns_its_database(stack: &Stack) -> Result<()> {
-    let rights = "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles";
+pub(crate) fn the_application_role_is_no_superuser_and_owns_its_database(
+    stack: &Stack,
+) -> Result<()> {
+    let rights =
+        "SELECT rolsuper, rolcreatedb, rolcreaterole, rolreplication, rolbypassrls FROM pg_roles";
     let rights = sql(stack, &format!("{rights} WHERE rolname = current_user"))?;
     ensure!(rights == "f|f|f|f|f", "its rights are {rights}");
     let owner = sql(
@@ -64,28 +93,49 @@ pub(crate) fn the_application_role_is_no_superuser_and_owns_its_database(stack: 
     )?;
     ensure!(owner == "appuser", "the database belongs to {owner}");
     // What an application does on its first day works.
-    sql(stack, "CREATE TABLE first_day (id int PRIMARY KEY); DROP TABLE first_day")?;
+    sql(
+        stack,
+        "CREATE TABLE first_day (id int PRIMARY KEY); DROP TABLE first_day",
+    )?;
     let program = sql(stack, "COPY (SELECT 1) TO PROGRAM 'true'")
         .err()
         .context("it may run programs")?;
-    ensure!(format!("{program:?}").contains("permission denied"), "{program:?}");
+    ensure!(
+        format!("{program:#}").contains("permission denied"),
+        "{program:#}"
+    );
     Ok(())
 }
 
 pub(crate) fn the_superuser_cannot_log_in_over_the_network(stack: &Stack) -> Result<()> {
     let login = r#"PGPASSWORD=$(cat /run/secrets/superuser-password) psql -h "$(hostname -i)" -U postgres -Atc "SELECT 1""#;
-    let refusal = stack.exec("postgres", &["sh", "-c", login]).err().context("it logged in")?;
-    ensure!(format!("{refusal:?}").contains("rejects connection"), "{refusal:?}");
+    let refusal = stack
+        .exec("postgres", &["sh", "-c", login])
+        .err()
+        .context("it logged in")?;
+    ensure!(
+        format!("{refusal:#}").contains("rejects connection"),
+        "{refusal:#}"
+    );
     let local = stack.exec("postgres", &["psql", "-U", "postgres", "-Atc", "SELECT 1"])?;
-    ensure!(local.trim() == "1", "on its own machine it cannot log in either");
+    ensure!(
+        local.trim() == "1",
+        "on its own machine it cannot log in either"
+    );
     Ok(())
 }
 
 pub(crate) fn redis_refuses_strangers_and_dangerous_commands(stack: &Stack) -> Result<()> {
     let stranger = stack.exec("redis", &["redis-cli", "GET", "data_cache"])?;
-    ensure!(stranger.contains("NOAUTH"), "a stranger was told {stranger}");
+    ensure!(
+        stranger.contains("NOAUTH"),
+        "a stranger was told {stranger}"
+    );
 
-    let password = format!("REDISCLI_AUTH={}", stack.run_in_init("cat /secrets/passwords/api/redis-password")?);
+    let password = format!(
+        "REDISCLI_AUTH={}",
+        stack.run_in_init("cat /secrets/passwords/api/redis-password")?
+    );
     let as_app = |command: &[&str]| {
         let client = [
             "exec",
@@ -100,7 +150,10 @@ pub(crate) fn redis_refuses_strangers_and_dangerous_commands(stack: &Stack) -> R
         ];
         stack.compose(&[client.as_slice(), command].concat())
     };
-    ensure!(as_app(&["SET", "a-key", "a value", "EX", "5"])?.contains("OK"), "it cannot write");
+    ensure!(
+        as_app(&["SET", "a-key", "a value", "EX", "5"])?.contains("OK"),
+        "it cannot write"
+    );
     for dangerous in [
         "FLUSHALL",
         "FLUSHDB",
@@ -112,7 +165,10 @@ pub(crate) fn redis_refuses_strangers_and_dangerous_commands(stack: &Stack) -> R
         "SAVE",
     ] {
         let answer = as_app(&dangerous.split(' ').collect::<Vec<_>>())?;
-        ensure!(answer.contains("NOPERM"), "{dangerous} was answered {answer}");
+        ensure!(
+            answer.contains("NOPERM"),
+            "{dangerous} was answered {answer}"
+        );
     }
 
     let settings = r"REDISCLI_AUTH=$(cat /run/secrets/admin-password) exec redis-cli --no-auth-warning --user admin \
@@ -138,21 +194,42 @@ pub(crate) fn every_container_is_confined(stack: &Stack) -> Result<()> {
         let host = &container["HostConfig"];
         let is_init = service == "init";
         let user = container["Config"]["User"].as_str().unwrap_or_default();
-        ensure!(host["ReadonlyRootfs"] == true, "{service}: its root can be written");
-        ensure!(host["CapDrop"] == serde_json::json!(["ALL"]), "{service}: it keeps capabilities");
-        ensure!(is_init || host["CapAdd"].is_null(), "{service}: it is given {}", host["CapAdd"]);
         ensure!(
-            host["SecurityOpt"].to_string().contains("no-new-privileges:true"),
+            host["ReadonlyRootfs"] == true,
+            "{service}: its root can be written"
+        );
+        ensure!(
+            host["CapDrop"] == serde_json::json!(["ALL"]),
+            "{service}: it keeps capabilities"
+        );
+        ensure!(
+            is_init || host["CapAdd"].is_null(),
+            "{service}: it is given {}",
+            host["CapAdd"]
+        );
+        ensure!(
+            host["SecurityOpt"]
+                .to_string()
+                .contains("no-new-privileges:true"),
             "{service}: it may gain privileges"
         );
         ensure!(host["Privileged"] == false, "{service}: it is privileged");
-        ensure!(host["Memory"].as_u64() > Some(0), "{service}: its memory has no bound");
-        ensure!(host["PidsLimit"].as_i64() > Some(0), "{service}: its processes have no bound");
+        ensure!(
+            host["Memory"].as_u64() > Some(0),
+            "{service}: its memory has no bound"
+        );
+        ensure!(
+            host["PidsLimit"].as_i64() > Some(0),
+            "{service}: its processes have no bound"
+        );
         ensure!(
             host["LogConfig"]["Config"]["max-size"].is_string(),
             "{service}: its logs have no bound"
         );
-        ensure!(is_init || !(user.is_empty() || user.starts_with('0')), "{service}: it runs as root");
+        ensure!(
+            is_init || !(user.is_empty() || user.starts_with('0')),
+            "{service}: it runs as root"
+        );
         ensure!(
             !container["Mounts"].to_string().contains("docker.sock"),
             "{service}: it holds the Docker socket"
@@ -164,7 +241,10 @@ pub(crate) fn every_container_is_confined(stack: &Stack) -> Result<()> {
         services.insert(service);
     }
     let all = ["api", "init", "postgres", "prometheus", "redis", "traefik"].map(str::to_owned);
-    ensure!(services == BTreeSet::from(all), "the services are {services:?}");
+    ensure!(
+        services == BTreeSet::from(all),
+        "the services are {services:?}"
+    );
     Ok(())
 }
 
@@ -173,19 +253,33 @@ pub(crate) fn only_the_edge_and_loopback_ports_are_published(stack: &Stack) -> R
     let anywhere = BTreeSet::from(["0.0.0.0", "::"]);
     for container in stack.containers()? {
         let service = service(&container)?;
-        let bindings = container["HostConfig"]["PortBindings"].as_object().context("no bindings")?;
+        let bindings = container["HostConfig"]["PortBindings"]
+            .as_object()
+            .context("no bindings")?;
         for binding in bindings.values().filter_map(Value::as_array).flatten() {
             let address = binding["HostIp"].as_str().unwrap_or_default();
             let public = address.is_empty() || anywhere.contains(address);
             ensure!(
-                if public { service == "traefik" } else { address == "127.0.0.1" },
+                if public {
+                    service == "traefik"
+                } else {
+                    address == "127.0.0.1"
+                },
                 "{service} publishes {binding}"
             );
         }
         if bindings.is_empty() && service != "init" {
-            for network in container["NetworkSettings"]["Networks"].as_object().context("no networks")?.keys() {
-                let internal = stack.docker(&["network", "inspect", "--format", "{{.Internal}}", network])?;
-                ensure!(internal.trim() == "true", "{service} can get out through {network}");
+            for network in container["NetworkSettings"]["Networks"]
+                .as_object()
+                .context("no networks")?
+                .keys()
+            {
+                let internal =
+                    stack.docker(&["network", "inspect", "--format", "{{.Internal}}", network])?;
+                ensure!(
+                    internal.trim() == "true",
+                    "{service} can get out through {network}"
+                );
             }
         }
     }
@@ -194,5 +288,8 @@ pub(crate) fn only_the_edge_and_loopback_ports_are_published(stack: &Stack) -> R
 
 fn service(container: &Value) -> Result<String> {
     let label = &container["Config"]["Labels"]["com.docker.compose.service"];
-    Ok(label.as_str().context("a container without a service")?.to_owned())
+    Ok(label
+        .as_str()
+        .context("a container without a service")?
+        .to_owned())
 }

@@ -14,7 +14,8 @@ use std::{
 use tempfile::TempDir;
 
 /// What every failure for want of means ends with.
-const REMEDY: &str = "this level needs a Docker engine, images and binaries: run it by `make test-compose`";
+const REMEDY: &str =
+    "this level needs a Docker engine, images and binaries: run it by `make test-compose`";
 
 /// The host the stack is asked for, the default of `API_HOST`.
 pub(crate) const HOST: &str = "api.localhost";
@@ -62,14 +63,18 @@ impl Stack {
         let mut environment = vec![
             ("API_IMAGE".to_owned(), format!("{project}/api:test")),
             ("TPSTACK_BINARIES".to_owned(), path_text(&binaries)?),
-            ("SECRETS_DIR".to_owned(), path_text(&scratch.path().join("provided"))?),
+            (
+                "SECRETS_DIR".to_owned(),
+                path_text(&scratch.path().join("provided"))?,
+            ),
             ("HTTP_PORT".to_owned(), plain_port.to_string()),
             ("HTTPS_PORT".to_owned(), tls_port.to_string()),
             ("PROMETHEUS_PORT".to_owned(), prometheus_port.to_string()),
         ];
         for image in ["POSTGRES", "REDIS", "TRAEFIK", "PROMETHEUS"] {
             let variable = format!("TESTBED_IMAGE_{image}");
-            let reference = env::var(&variable).with_context(|| format!("{variable} is not set; {REMEDY}"))?;
+            let reference =
+                env::var(&variable).with_context(|| format!("{variable} is not set; {REMEDY}"))?;
             environment.push((format!("{image}_IMAGE"), reference));
         }
         let stack = Self {
@@ -98,10 +103,20 @@ impl Stack {
     }
 
     /// Runs `docker compose` with more variables, however it may end.
-    pub(crate) fn compose_with(&self, variables: &[(&str, &str)], arguments: &[&str]) -> Result<Outcome> {
+    pub(crate) fn compose_with(
+        &self,
+        variables: &[(&str, &str)],
+        arguments: &[&str],
+    ) -> Result<Outcome> {
         let mut command = self.command();
         command
-            .args(["compose", "--project-name", &self.project, "--file", "compose.yaml"])
+            .args([
+                "compose",
+                "--project-name",
+                &self.project,
+                "--file",
+                "compose.yaml",
+            ])
             .args(["--file", "compose/tests/override.yaml", "--env-file"])
             .arg(self.scratch.path().join("env"))
             .args(["--progress", "quiet"])
@@ -117,7 +132,17 @@ impl Stack {
 
     /// Runs a script as `init` does, with its volumes, user and rights.
     pub(crate) fn run_in_init(&self, script: &str) -> Result<String> {
-        self.compose(&["run", "--rm", "--no-deps", "--no-TTY", "--entrypoint", "sh", "init", "-euc", script])
+        self.compose(&[
+            "run",
+            "--rm",
+            "--no-deps",
+            "--no-TTY",
+            "--entrypoint",
+            "sh",
+            "init",
+            "-euc",
+            script,
+        ])
     }
 
     /// Runs `init` itself, however it may end.
@@ -148,14 +173,21 @@ impl Stack {
         let filter = format!("label=com.docker.compose.project={}", self.project);
         let ids = self.docker(&["ps", "--all", "--quiet", "--filter", &filter])?;
         let ids: Vec<&str> = ids.split_whitespace().collect();
-        ensure!(!ids.is_empty(), "the project {} has no container", self.project);
+        ensure!(
+            !ids.is_empty(),
+            "the project {} has no container",
+            self.project
+        );
         let shown = self.docker(&[&["inspect"], ids.as_slice()].concat())?;
         Ok(serde_json::from_str(&shown)?)
     }
 
     /// Gives `init` a value as a user would: a file in the folder for provided secrets.
     pub(crate) fn provide(&self, name: &str, value: &str) -> Result<()> {
-        Ok(fs::write(self.scratch.path().join("provided").join(name), value)?)
+        Ok(fs::write(
+            self.scratch.path().join("provided").join(name),
+            value,
+        )?)
     }
 
     /// Takes every provided value away.
@@ -187,8 +219,12 @@ impl Stack {
 
     /// What to look at after a failure.
     pub(crate) fn diagnosis(&self) -> String {
-        let states = self.compose(&["ps", "--all"]).unwrap_or_else(|error| format!("{error:?}"));
-        let logs = self.compose(&["logs", "--tail", "40"]).unwrap_or_else(|error| format!("{error:?}"));
+        let states = self
+            .compose(&["ps", "--all"])
+            .unwrap_or_else(|error| format!("{error:#}"));
+        let logs = self
+            .compose(&["logs", "--tail", "40"])
+            .unwrap_or_else(|error| format!("{error:#}"));
         format!("--- {}\n{states}\n{logs}", self.project)
     }
 
@@ -215,7 +251,12 @@ impl Drop for Stack {
     fn drop(&mut self) {
         // Best effort, and of our own project only: an error here must not hide the test's.
         let _ = self.compose(&["down", "--volumes", "--remove-orphans", "--timeout", "5"]);
-        let _ = self.docker(&["image", "rm", "--force", &format!("{}/api:test", self.project)]);
+        let _ = self.docker(&[
+            "image",
+            "rm",
+            "--force",
+            &format!("{}/api:test", self.project),
+        ]);
     }
 }
 
@@ -232,7 +273,9 @@ pub(crate) fn eventually<T>(mut ask: impl FnMut() -> Result<T>) -> Result<T> {
     loop {
         match ask() {
             Ok(answer) => return Ok(answer),
-            Err(error) if Instant::now() > deadline => return Err(error.context("not within a minute")),
+            Err(error) if Instant::now() > deadline => {
+                return Err(error.context("not within a minute"));
+            }
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
     }
