@@ -82,6 +82,8 @@ with_lock() {
 scratch() {
     local root
     root=$(cache_root) || return
+    # What a killed run left behind goes after a day.
+    find "$root/tmp" -mindepth 1 -maxdepth 1 -mmin +1440 -exec rm -rf {} + 2>/dev/null || true
     mktemp -d "$root/tmp/XXXXXXXX"
 }
 
