@@ -1,3 +1,46 @@
-//! scratch
-use operator::crd;
-fn main() { print!("{}", serde_saphyr::to_string(&crd::definition()).expect("x")); }
+//! `tpstack`: the operator and the command line.
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use operator::settings::Settings;
+use operator::{cli, controller, telemetry};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// One stack of a web API, Postgres, Redis, Traefik routes and monitoring, from one Kubernetes object.
+#[derive(Parser)]
+#[command(name = "tpstack", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the operator: keep every TpStack of the cluster as its spec says
+    Operator(Settings),
+    /// Print the CustomResourceDefinition of TpStack
+    Crd,
+    /// Print the children that the operator would make from a file
+    Render(cli::render::Arguments),
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Operator(settings) => {
+            telemetry::start();
+            rustls::crypto::ring::default_provider().install_default().ok().context("a TLS provider was installed before")?;
+            let stop = CancellationToken::new();
+            let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            let on_signal = stop.clone();
+            tokio::spawn(async move {
+                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+                on_signal.cancel();
+            });
+            controller::run(settings, stop).await
+        }
+        Command::Crd => cli::print(&cli::crd()?),
+        Command::Render(arguments) => cli::print(&cli::render::render(&arguments)?),
+    }
+}

@@ -1,1 +1,31 @@
-//! Placeholder.
+//! The control-plane level: the operator's binary against a real kube-apiserver and kube-controller-manager.
+//!
+//! Black box: the tests know the command line, the kind `TpStack` and what a user sees. There are no nodes, so the tests
+//! play the kubelet where a stack has to become ready. Everything runs under the shipped roles: the operator's
+//! kubeconfig holds a token of its `ServiceAccount` and nothing else.
+//! Run it with `make test-control-plane`, or `testbed/with control-plane -- cargo test -p operator --all-features
+//! --test control_plane`.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test that meets the unexpected fails"
+)]
+
+mod harness;
+
+mod admit;
+mod conflict;
+mod converge;
+mod crash;
+mod credentials;
+mod data;
+mod drift;
+mod grant;
+mod isolation;
+mod optional_apis;
+mod poison;
+mod prune;
+mod render;
+mod restart;
+mod retention;
+mod status;

@@ -1,0 +1,171 @@
+//! The only writer of children: creates what is made once, applies the rest, prunes. [io: writes]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the one file that may write children"
+)]
+
+use std::collections::BTreeMap;
+
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
+use kube::Client;
+use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions};
+use serde_json::{Value, json};
+
+use crate::desired::metadata::{Component, FIELD_MANAGER};
+use crate::desired::{Object, Part};
+use crate::kind::ObjectId;
+use crate::observed::Observed;
+use crate::plan::{Creation, Work, credential_values};
+use crate::validate::Stack;
+
+/// Manager of the fields that a POST sets. Another name than that of server-side apply: fields held under the same
+/// name by both operations would stay when apply gives them up.
+const CREATE_MANAGER: &str = "tpstack-operator-create";
+
+/// What the API server accepted and what it refused.
+#[derive(Debug, Default)]
+pub struct Applied {
+    /// Objects as the API server returned them, Secrets and volumes aside.
+    pub objects: BTreeMap<ObjectId, DynamicObject>,
+    /// What was refused.
+    pub failures: Vec<Failure>,
+}
+
+/// A write that was refused.
+#[derive(Debug)]
+pub struct Failure {
+    /// The part that it is about.
+    pub part: Part,
+    /// The object.
+    pub id: ObjectId,
+    /// The API server's answer.
+    pub error: kube::Error,
+}
+
+impl Failure {
+    /// What people are told: the object and the API server's own words.
+    pub fn message(&self) -> String {
+        match &self.error {
+            kube::Error::Api(status) => format!("{}: {}", self.id, status.message),
+            other => format!("{}: {other}", self.id),
+        }
+    }
+
+    /// Whether the same write may well succeed soon: another writer was first, or the server was busy.
+    pub fn is_transient(&self) -> bool {
+        match &self.error {
+            kube::Error::Api(status) => matches!(status.code, 409 | 429 | 500 | 502 | 503 | 504),
+            _ => true,
+        }
+    }
+}
+
+/// Makes one volume or Secret by POST. Something already there is no failure: the caller looks again.
+pub async fn create(client: &Client, stack: &Stack, creation: &Creation) -> Result<(), kube::Error> {
+    let params = PostParams { field_manager: Some(CREATE_MANAGER.to_owned()), ..PostParams::default() };
+    let result = match creation {
+        Creation::Volume(_, volume) => {
+            let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &stack.namespace);
+            api.create(&params, volume).await.map(drop)
+        }
+        Creation::Credentials(component, secret) => {
+            let api: Api<Secret> = Api::namespaced(client.clone(), &stack.namespace);
+            let values = draw(stack, *component).map_err(|error| kube::Error::Service(error.to_string().into()))?;
+            let secret = Secret { string_data: Some(values), ..Secret::clone(secret) };
+            api.create(&params, &secret).await.map(drop)
+        }
+    };
+    match result {
+        Err(kube::Error::Api(status)) if status.code == 409 => Ok(()),
+        other => other,
+    }
+}
+
+/// Draws a store's credentials from the operating system's random source: 256 bits each.
+fn draw(stack: &Stack, component: Component) -> Result<BTreeMap<String, String>, getrandom::Error> {
+    let mut failed = None;
+    let values = credential_values(stack, component, || {
+        let mut bytes = [0_u8; 32];
+        if let Err(error) = getrandom::fill(&mut bytes) {
+            failed = Some(error);
+        }
+        // Hexadecimal: safe in every URL, shell and configuration file.
+        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    });
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(values),
+    }
+}
+
+/// Applies all objects: kept ones first, since pods need them, then the rest at once. One refusal stops no other.
+/// Prunes afterwards, if nothing was refused.
+pub async fn apply(client: &Client, stack: &Stack, observed: &Observed, work: &Work) -> Applied {
+    let mut applied = Applied::default();
+    let (kept, rest): (Vec<&Object>, Vec<&Object>) = work.objects.iter().partition(|object| object.id.kind.is_kept());
+    for wave in [kept, rest] {
+        let writes = wave.into_iter().map(|object| apply_one(client, stack, observed, object));
+        for result in join_all(writes).await {
+            match result {
+                Ok(Some((id, object))) => {
+                    applied.objects.insert(id, object);
+                }
+                Ok(None) => {}
+                Err(failure) => applied.failures.push(failure),
+            }
+        }
+    }
+    if applied.failures.is_empty() {
+        for (id, uid) in &work.prune {
+            if let Err(failure) = prune(client, stack, observed, id, uid).await {
+                applied.failures.push(failure);
+            }
+        }
+    }
+    applied
+}
+
+async fn apply_one(
+    client: &Client,
+    stack: &Stack,
+    observed: &Observed,
+    object: &Object,
+) -> Result<Option<(ObjectId, DynamicObject)>, Failure> {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &stack.namespace, &object.id.kind.resource());
+    let mut value = object.value.clone();
+    let mut params = PatchParams::apply(FIELD_MANAGER).validation_strict();
+    if let (Some(uid), Some(metadata)) = (
+        observed.object(&object.id).and_then(|metadata| metadata.uid.as_ref()),
+        value.get_mut("metadata").and_then(Value::as_object_mut),
+    ) {
+        // Only what was seen to be ours is taken back by force, and by its UID: an object that replaced it in between
+        // is not written to. Where nothing stood, a newcomer's fields are left to it (409).
+        metadata.insert("uid".to_owned(), json!(uid));
+        params = params.force();
+    }
+    let patch = Patch::Apply(&value);
+    let failure = |error| Failure { part: object.part, id: object.id.clone(), error };
+    if object.id.kind.is_kept() {
+        // Metadata alone comes back: a Secret's data is none of our business.
+        api.patch_metadata(&object.id.name, &params, &patch).await.map_err(failure)?;
+        return Ok(None);
+    }
+    let object = api.patch(&object.id.name, &params, &patch).await.map(|new| (object.id.clone(), new)).map_err(failure)?;
+    Ok(Some(object))
+}
+
+async fn prune(client: &Client, stack: &Stack, observed: &Observed, id: &ObjectId, uid: &str) -> Result<(), Failure> {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &stack.namespace, &id.kind.resource());
+    let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+    let params = DeleteParams::background().preconditions(preconditions);
+    tracing::info!(namespace = stack.namespace, stack = stack.name, object = %id, uid, "deleting a child that is not wanted any more");
+    match api.delete(&id.name, &params).await {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(error) => {
+            let labels = observed.object(id).and_then(|metadata| metadata.labels.clone()).unwrap_or_default();
+            Err(Failure { part: Part::of(id, &labels), id: id.clone(), error })
+        }
+    }
+}

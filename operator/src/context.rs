@@ -1,0 +1,96 @@
+//! What runs share: clients, settings, what is known of the cluster, and the memory of failures.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::Duration;
+
+use kube::Client;
+use kube::core::ObjectMeta;
+
+use crate::discovery::Grants;
+use crate::metrics::Metrics;
+use crate::observed::Capabilities;
+use crate::settings::Settings;
+
+/// First and longest pause between two tries over the same stack.
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// What runs share.
+pub struct Context {
+    /// Client with a deadline on every call.
+    pub client: Client,
+    /// Settings.
+    pub settings: Settings,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Granted namespaces.
+    pub grants: Grants,
+    capabilities: RwLock<Capabilities>,
+    failures: Mutex<HashMap<(String, String), u32>>,
+}
+
+impl Context {
+    /// Makes the context.
+    pub fn new(client: Client, settings: Settings, metrics: Metrics, capabilities: Capabilities) -> Self {
+        Self {
+            client,
+            settings,
+            metrics,
+            grants: Grants::default(),
+            capabilities: RwLock::new(capabilities),
+            failures: Mutex::default(),
+        }
+    }
+
+    /// The optional APIs that are served, as last looked up.
+    pub fn capabilities(&self) -> Capabilities {
+        self.capabilities.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Remembers the optional APIs that are served; says whether they changed.
+    pub fn set_capabilities(&self, found: &Capabilities) -> bool {
+        let mut known = self.capabilities.write().unwrap_or_else(PoisonError::into_inner);
+        let changed = *known != *found;
+        known.clone_from(found);
+        changed
+    }
+
+    /// Notes a success: the next failure starts with the shortest pause again.
+    pub fn settled(&self, metadata: &ObjectMeta) {
+        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(metadata));
+    }
+
+    /// Notes a failure, and says how long to pause: twice as long each time, up to a minute.
+    pub fn pause(&self, metadata: &ObjectMeta) -> Duration {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = failures.entry(key(metadata)).or_default();
+        let pause = backoff(*count);
+        *count = count.saturating_add(1);
+        pause
+    }
+
+    /// Forgets stacks that are gone.
+    pub fn retain(&self, exists: impl Fn(&str, &str) -> bool) {
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        failures.retain(|(namespace, name), _| exists(namespace, name));
+    }
+}
+
+fn key(metadata: &ObjectMeta) -> (String, String) {
+    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+}
+
+fn backoff(failures: u32) -> Duration {
+    BACKOFF.0.saturating_mul(2_u32.saturating_pow(failures)).min(BACKOFF.1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::backoff;
+
+    #[test]
+    fn pauses_double_up_to_a_minute() {
+        let seconds: Vec<u64> = [0, 1, 2, 5, 6, 31, u32::MAX].into_iter().map(|n| backoff(n).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 32, 60, 60, 60]);
+    }
+}

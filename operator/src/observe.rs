@@ -1,0 +1,108 @@
+//! Reads everything a decision about one stack needs. [io: reads]
+//!
+//! Secrets are read as metadata: their data never enters this process.
+
+use futures::future::try_join_all;
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::api::{Api, DynamicObject, ListParams};
+use kube::core::ObjectMeta;
+use kube::{Client, ResourceExt};
+
+use crate::desired::metadata::{children_selector, possible_children};
+use crate::kind::{Kind, ObjectId};
+use crate::observed::{Capabilities, Observed};
+use crate::quantity::Size;
+
+/// Reads what is there for the stack of this name.
+pub async fn observe(
+    client: &Client,
+    namespace: &str,
+    stack: &str,
+    capabilities: Capabilities,
+) -> Result<Observed, Error> {
+    let mut observed = Observed { capabilities, ..Observed::default() };
+    let kinds = Kind::ALL.into_iter().filter(|kind| observed.capabilities.serves(*kind));
+    let lists = kinds.map(|kind| list(client, namespace, stack, kind));
+    observed.objects = try_join_all(lists).await?.into_iter().flatten().collect();
+    // What stands at a name of ours without our labels: somebody else's, or ours and tampered with.
+    let unseen: Vec<ObjectId> = possible_children(stack)
+        .into_iter()
+        .filter(|id| observed.capabilities.serves(id.kind) && !observed.objects.contains_key(id))
+        .collect();
+    let found = try_join_all(unseen.into_iter().map(|id| get(client, namespace, id))).await?;
+    observed.objects.extend(found.into_iter().flatten());
+    sizes(client, namespace, stack, &mut observed).await?;
+    readiness(client, namespace, stack, &mut observed).await?;
+    Ok(observed)
+}
+
+async fn list(client: &Client, namespace: &str, stack: &str, kind: Kind) -> Result<Vec<(ObjectId, ObjectMeta)>, Error> {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind.resource());
+    let params = ListParams::default().labels(&children_selector(stack));
+    let list = api.list_metadata(&params).await.map_err(|source| Error::List { kind, source })?;
+    let object = |object: kube::core::PartialObjectMeta<DynamicObject>| (ObjectId::new(kind, object.name_any()), object.metadata);
+    Ok(list.items.into_iter().map(object).collect())
+}
+
+async fn get(client: &Client, namespace: &str, id: ObjectId) -> Result<Option<(ObjectId, ObjectMeta)>, Error> {
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &id.kind.resource());
+    match api.get_metadata(&id.name).await {
+        Ok(object) => Ok(Some((id, object.metadata))),
+        // By the code alone: kube's own helper misses answers that are not JSON.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(source) => Err(Error::Get { id, source }),
+    }
+}
+
+async fn sizes(client: &Client, namespace: &str, stack: &str, observed: &mut Observed) -> Result<(), Error> {
+    let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
+    let params = ListParams::default().labels(&children_selector(stack));
+    let claims =
+        api.list(&params).await.map_err(|source| Error::List { kind: Kind::PersistentVolumeClaim, source })?;
+    for claim in claims {
+        let name = claim.name_any();
+        let requests = claim.spec.and_then(|spec| spec.resources).and_then(|resources| resources.requests);
+        let size = requests.and_then(|requests| Size::parse(&requests.get("storage")?.0));
+        observed.volume_sizes.extend(size.map(|size| (name, size)));
+    }
+    Ok(())
+}
+
+async fn readiness(client: &Client, namespace: &str, stack: &str, observed: &mut Observed) -> Result<(), Error> {
+    let api: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
+    let params = ListParams::default().labels(&children_selector(stack));
+    let sets = api.list(&params).await.map_err(|source| Error::List { kind: Kind::StatefulSet, source })?;
+    for set in sets {
+        let status = set.status.as_ref();
+        let ready = status.and_then(|status| status.ready_replicas).unwrap_or_default() >= 1;
+        let current = status.and_then(|status| status.observed_generation) >= set.metadata.generation;
+        if ready && current {
+            observed.ready_stores.insert(set.name_any());
+        }
+    }
+    Ok(())
+}
+
+/// Why the cluster could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Objects of a kind could not be listed.
+    #[error("failed to list {kind:?} objects")]
+    List {
+        /// The kind.
+        kind: Kind,
+        /// The API server's answer.
+        #[source]
+        source: kube::Error,
+    },
+    /// An object could not be read.
+    #[error("failed to read {id}")]
+    Get {
+        /// The object.
+        id: ObjectId,
+        /// The API server's answer.
+        #[source]
+        source: kube::Error,
+    },
+}

@@ -1,0 +1,72 @@
+//! How a run over one stack ended, for `status` to tell. Data only.
+
+use crate::apply::{Applied, Failure};
+use crate::kept::Loss;
+use crate::observed::Observed;
+use crate::plan::Work;
+use crate::validate::{Stack, Violation};
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Outcome {
+    /// The stored object is no TpStack: it could not even be read.
+    Undecodable(String),
+    /// The spec breaks rules that admission would refuse today.
+    Invalid(Vec<Violation>),
+    /// No rights in this namespace.
+    NotGranted,
+    /// Data or its key is gone: nothing was written.
+    Stopped(Loss),
+    /// The cluster could not be read.
+    Unread(String),
+    /// Children were written.
+    Worked(Box<Worked>),
+}
+
+/// A run that wrote children, or tried to.
+#[derive(Debug)]
+pub struct Worked {
+    /// The validated spec.
+    pub stack: Stack,
+    /// What was read before.
+    pub observed: Observed,
+    /// What was to be done.
+    pub work: Work,
+    /// What the API server made of it.
+    pub applied: Applied,
+    /// Volumes and credentials that could not be made.
+    pub not_created: Vec<Failure>,
+}
+
+impl Outcome {
+    /// Whether another look is due soon: something was refused or is waited for.
+    pub fn is_unfinished(&self) -> bool {
+        match self {
+            Self::Worked(worked) => !worked.failures().is_empty() || !worked.work.waits.is_empty(),
+            Self::Unread(_) => true,
+            Self::Undecodable(_) | Self::Invalid(_) | Self::NotGranted | Self::Stopped(_) => false,
+        }
+    }
+
+    /// The word for metrics and logs.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Undecodable(_) => "undecodable",
+            Self::Invalid(_) => "invalid",
+            Self::NotGranted => "not_granted",
+            Self::Stopped(_) => "stopped",
+            Self::Unread(_) => "unread",
+            Self::Worked(worked) if !worked.failures().is_empty() => "refused",
+            Self::Worked(worked) if !worked.work.conflicts.is_empty() => "conflict",
+            Self::Worked(worked) if !worked.work.waits.is_empty() => "waiting",
+            Self::Worked(_) => "applied",
+        }
+    }
+}
+
+impl Worked {
+    /// All refused writes.
+    pub fn failures(&self) -> Vec<&Failure> {
+        self.not_created.iter().chain(&self.applied.failures).collect()
+    }
+}

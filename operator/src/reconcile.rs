@@ -1,0 +1,153 @@
+//! One run over one stack: the steps in order, nothing else. It never learns why it was started, never waits for
+//! anything to become ready, and tells the status after failure too.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::core::{DeserializeGuard, ObjectMeta};
+use kube::runtime::controller::Action;
+
+use crate::apply::{self, Failure};
+use crate::context::Context;
+use crate::crd::TpStack;
+use crate::desired::metadata::Component;
+use crate::kind::{Kind, ObjectId};
+use crate::observe::{self, observe};
+use crate::outcome::{Outcome, Worked};
+use crate::plan::{Creation, Plan, plan, store_part};
+use crate::status;
+use crate::validate::{Stack, validate};
+
+/// Longest time for one run; a hung API server must not hold a worker for ever.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// How often kept objects may be made and looked at again within one run.
+const ROUNDS: usize = 3;
+
+/// Why a run is to be repeated soon.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The status could not be written.
+    #[error("failed to write the status")]
+    Status(#[source] kube::Error),
+    /// Something was refused or is waited for; the status says what.
+    #[error("unfinished: {0}")]
+    Unfinished(&'static str),
+    /// The run took too long.
+    #[error("the run took longer than {} seconds", DEADLINE.as_secs())]
+    Deadline,
+}
+
+/// Runs over one stack, and says when to look again.
+pub async fn reconcile(object: Arc<DeserializeGuard<TpStack>>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let (metadata, stack) = match &object.0 {
+        Ok(stack) => (&stack.metadata, Some(stack)),
+        Err(invalid) => (&invalid.metadata, None),
+    };
+    if metadata.deletion_timestamp.is_some() {
+        return Ok(Action::await_change());
+    }
+    let started = std::time::Instant::now();
+    let run = async {
+        let outcome = match &object.0 {
+            Ok(stack) => steps(stack, &ctx).await,
+            Err(invalid) => Outcome::Undecodable(invalid.error.clone()),
+        };
+        let told = status::write(&ctx.client, metadata, stack, &outcome, &ctx.settings.service_account).await;
+        (outcome, told)
+    };
+    let Ok((outcome, told)) = tokio::time::timeout(DEADLINE, run).await else {
+        ctx.metrics.reconciled("deadline", started.elapsed());
+        return Err(Error::Deadline);
+    };
+    ctx.metrics.reconciled(outcome.as_str(), started.elapsed());
+    log(metadata, &outcome);
+    told.map_err(Error::Status)?;
+    if outcome.is_unfinished() {
+        return Err(Error::Unfinished(outcome.as_str()));
+    }
+    ctx.settled(metadata);
+    Ok(Action::requeue(ctx.settings.resync_interval))
+}
+
+async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
+    let namespace = raw.metadata.namespace.as_deref().unwrap_or_default();
+    let name = raw.metadata.name.as_deref().unwrap_or_default();
+    match ctx.grants.granted(&ctx.client, namespace).await {
+        Ok(true) => {}
+        Ok(false) => return Outcome::NotGranted,
+        Err(error) => return Outcome::Unread(format!("failed to ask for the rights in namespace {namespace}: {error}")),
+    }
+    let stack = match validate(raw) {
+        Ok(stack) => stack,
+        Err(violations) => return Outcome::Invalid(violations),
+    };
+    let mut not_created = Vec::new();
+    let mut blocked = BTreeSet::new();
+    for _ in 0..ROUNDS {
+        let observed = match observe(&ctx.client, namespace, name, ctx.capabilities()).await {
+            Ok(observed) => observed,
+            Err(error) => return unread(ctx, namespace, &error).await,
+        };
+        match plan(raw, &stack, &ctx.settings.images, &observed, &blocked) {
+            Plan::Stop(loss) => return Outcome::Stopped(loss),
+            Plan::Create(creations) => {
+                let refused = create(ctx, &stack, &creations).await;
+                blocked.extend(refused.iter().map(|(component, _)| *component));
+                not_created.extend(refused.into_iter().map(|(_, failure)| failure));
+            }
+            Plan::Apply(work) => {
+                let applied = apply::apply(&ctx.client, &stack, &observed, &work).await;
+                return Outcome::Worked(Box::new(Worked { stack, observed, work, applied, not_created }));
+            }
+        }
+    }
+    Outcome::Unread("volumes or credentials that were just made are not there".to_owned())
+}
+
+async fn create(ctx: &Context, stack: &Stack, creations: &[Creation]) -> Vec<(Component, Failure)> {
+    let mut refused = Vec::new();
+    for creation in creations {
+        let component = creation.component();
+        let id = match creation {
+            Creation::Volume(..) => ObjectId::new(Kind::PersistentVolumeClaim, component.volume_name(&stack.name)),
+            Creation::Credentials(..) => ObjectId::new(Kind::Secret, component.credentials_name(&stack.name)),
+        };
+        tracing::info!(namespace = stack.namespace, stack = stack.name, object = %id, "making what is made once");
+        if let Err(error) = apply::create(&ctx.client, stack, creation).await {
+            refused.push((component, Failure { part: store_part(component), id, error }));
+        }
+    }
+    refused
+}
+
+/// A forbidden read may mean that the grant was taken away: asked again, and told by its name.
+async fn unread(ctx: &Context, namespace: &str, error: &observe::Error) -> Outcome {
+    let (observe::Error::List { source, .. } | observe::Error::Get { source, .. }) = error;
+    if matches!(source, kube::Error::Api(status) if status.code == 403)
+        && matches!(ctx.grants.ask(&ctx.client, namespace).await, Ok(false))
+    {
+        return Outcome::NotGranted;
+    }
+    Outcome::Unread(format!("{error}: {source}"))
+}
+
+fn log(metadata: &ObjectMeta, outcome: &Outcome) {
+    let (namespace, stack) = (metadata.namespace.as_deref(), metadata.name.as_deref());
+    let outcome_name = outcome.as_str();
+    match outcome {
+        Outcome::Worked(worked) if worked.failures().is_empty() => {
+            tracing::debug!(namespace, stack, outcome = outcome_name, "reconciled");
+        }
+        Outcome::Worked(worked) => {
+            let refused: Vec<String> = worked.failures().into_iter().map(Failure::message).collect();
+            tracing::warn!(namespace, stack, outcome = outcome_name, refused = refused.join("; "), "some children were refused");
+        }
+        Outcome::Unread(error) => tracing::warn!(namespace, stack, error, "the cluster could not be read"),
+        Outcome::Stopped(loss) => tracing::warn!(namespace, stack, reason = loss.reason, "stopped until somebody acts"),
+        Outcome::Undecodable(_) | Outcome::Invalid(_) | Outcome::NotGranted => {
+            tracing::info!(namespace, stack, outcome = outcome_name, "not reconciled");
+        }
+    }
+}

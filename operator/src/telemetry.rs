@@ -1,0 +1,20 @@
+//! Logs: readable on a terminal, JSON otherwise.
+
+use std::io::IsTerminal;
+
+use tracing_subscriber::EnvFilter;
+
+/// Starts logging to standard error. `RUST_LOG` chooses what is logged; the default is `info`.
+///
+/// kube's client logs whole answers which it cannot read, and an answer may be a Secret: whatever is asked for, it is
+/// held to errors.
+pub fn start() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = filter.add_directive("kube_client=error".parse().expect("a constant directive"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        logs.init();
+    } else {
+        logs.json().flatten_event(true).init();
+    }
+}
