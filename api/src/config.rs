@@ -254,9 +254,7 @@ fn store(reader: &mut Reader<'_>) -> StoreConfig {
         },
     );
     if ca_file.is_some() && !matches!(ssl_mode, SslMode::VerifyCa | SslMode::VerifyFull) {
-        reader.problem(
-            "DB_CA_FILE is set but DB_SSLMODE checks no certificate: use verify-ca or verify-full, or unset DB_CA_FILE",
-        );
+        reader.problem("DB_CA_FILE is set but DB_SSLMODE checks no certificate: use verify-ca or verify-full, or unset DB_CA_FILE");
     }
     StoreConfig::Postgres(PostgresConfig {
         host: host.to_owned(),

@@ -3,10 +3,10 @@
 
 use crate::{config::ServerConfig, health::Health};
 use axum::{Router, body::Body, extract::Request};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, server::conn::http1};
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::{conn::auto, graceful::GracefulShutdown},
+    rt::{TokioIo, TokioTimer},
+    server::graceful::GracefulShutdown,
 };
 use std::{future::Future, io, net::SocketAddr, pin::pin, time::Duration};
 use tokio::{
@@ -89,24 +89,19 @@ impl Signals {
 /// The open connections.
 struct Connections {
     router: Router,
-    builder: auto::Builder<TokioExecutor>,
+    builder: http1::Builder,
     graceful: GracefulShutdown,
     tasks: JoinSet<()>,
 }
 
 impl Connections {
     fn new(router: Router, config: ServerConfig) -> Self {
-        let mut builder = auto::Builder::new(TokioExecutor::new());
+        // HTTP/1 only: telling the versions apart waits for the first bytes without a limit, and no proxy of ours speaks
+        // HTTP/2 in clear text.
+        let mut builder = http1::Builder::new();
         builder
-            .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(config.header_deadline);
-        // HTTP/2 has no such limit; a silent peer is found by pings instead.
-        builder
-            .http2()
-            .timer(TokioTimer::new())
-            .keep_alive_interval(config.header_deadline)
-            .keep_alive_timeout(config.header_deadline);
         Self {
             router,
             builder,
@@ -145,14 +140,11 @@ impl Connections {
         let service = hyper::service::service_fn(move |request: Request<Incoming>| {
             router.clone().oneshot(request.map(Body::new))
         });
-        let connection = self
-            .builder
-            .serve_connection(TokioIo::new(stream), service)
-            .into_owned();
+        let connection = self.builder.serve_connection(TokioIo::new(stream), service);
         let connection = self.graceful.watch(connection);
         self.tasks.spawn(async move {
             if let Err(error) = connection.await {
-                tracing::debug!(error, "connection ended early");
+                tracing::debug!(%error, "connection ended early");
             }
         });
     }

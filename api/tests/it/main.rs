@@ -1,1 +1,17 @@
-//! Placeholder.
+//! The API on its embedded engines, through its socket: what can be seen with no service beside it.
+
+#![expect(
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "what cannot go on fails here, functions beside the tests included; counters are whole numbers"
+)]
+
+#[path = "../harness/api.rs"]
+mod api;
+#[path = "../harness/contract.rs"]
+mod contract;
+mod process;
+mod shapes;
+mod slow_clients;

@@ -1,0 +1,87 @@
+//! The contract any store and any cache must keep, seen from the socket. Run by both levels.
+
+use super::api::{Api, PATIENCE};
+
+/// Every route, on an API that was just started and whose cache is empty.
+pub(crate) async fn keeps_the_contract(api: &Api, store: &str, cache: &str) {
+    health(api, store, cache).await;
+    data(api).await;
+    errors(api).await;
+    counts(api).await;
+}
+
+async fn health(api: &Api, store: &str, cache: &str) {
+    let answer = api.get("/health").await;
+    assert_eq!(
+        (answer.status, answer.body.as_str()),
+        (200, r#"{"status":"healthy"}"#)
+    );
+    let both_up = |answer: &super::api::Answer| {
+        let dependencies = &answer.json()["dependencies"];
+        answer.status == 200
+            && dependencies["database"]["status"] == "up"
+            && dependencies["cache"]["status"] == "up"
+    };
+    let ready = api
+        .until("/health/ready", "both dependencies are up", both_up)
+        .await
+        .json();
+    assert_eq!(ready["status"], "ready");
+    assert_eq!(ready["dependencies"]["database"]["engine"], store);
+    assert_eq!(ready["dependencies"]["cache"]["engine"], cache);
+}
+
+async fn data(api: &Api) {
+    let first = api.get("/api/data").await;
+    assert_eq!(first.source(), "database", "{first:?}");
+    assert_eq!(first.header("content-type"), "application/json");
+    let time = first.json()["data"]
+        .as_str()
+        .expect("data is a string")
+        .to_owned();
+    let time_of_day = chrono::DateTime::parse_from_rfc3339(&time).expect("data is a time");
+    let off = (chrono::Utc::now() - time_of_day.to_utc()).abs();
+    assert!(off < chrono::TimeDelta::minutes(1), "{time} is not now");
+    assert_eq!(time.len(), "2026-01-01T00:00:00.000Z".len(), "{time}");
+    let second = api.get("/api/data").await;
+    assert_eq!(second.source(), "cache", "{second:?}");
+    assert_eq!(second.json()["data"], time.as_str());
+    assert!(first.took + second.took < PATIENCE, "{first:?} {second:?}");
+}
+
+async fn errors(api: &Api) {
+    let missing = api.get("/nothing/here").await;
+    assert_eq!(missing.status, 404);
+    assert_eq!(missing.header("content-type"), "application/problem+json");
+    assert_eq!(missing.json()["status"], 404);
+    let wrong = api.request("DELETE", "/api/data", &[]).await;
+    assert_eq!((wrong.status, wrong.header("allow")), (405, "GET,HEAD"));
+    assert!(wrong.json()["error"].is_string(), "{wrong:?}");
+}
+
+async fn counts(api: &Api) {
+    for (series, count) in [
+        (
+            r#"app_requests_total{endpoint="/api/data",method="GET",status="200"}"#,
+            2.0,
+        ),
+        (
+            r#"app_requests_total{endpoint="/api/data",method="DELETE",status="405"}"#,
+            1.0,
+        ),
+        (
+            r#"app_requests_total{endpoint="unmatched",method="GET",status="404"}"#,
+            1.0,
+        ),
+        (
+            r#"app_request_latency_seconds_count{endpoint="/api/data"}"#,
+            3.0,
+        ),
+        (r#"app_cache_requests_total{result="hit"}"#, 1.0),
+        (r#"app_cache_requests_total{result="miss"}"#, 1.0),
+        (r#"app_dependency_up{dependency="database"}"#, 1.0),
+        (r#"app_dependency_up{dependency="cache"}"#, 1.0),
+    ] {
+        assert_eq!(api.metric(series).await, count, "{series}");
+    }
+}
