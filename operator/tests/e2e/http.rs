@@ -1,0 +1,152 @@
+//! An HTTP/1.1 client that sends a path as it is written, and several of them over one connection: libraries tidy paths up,
+//! and the untidy ones are what is tested.
+
+use anyhow::{Context, Result, ensure};
+use rustls::{
+    ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto::ring, pki_types::ServerName,
+};
+use std::{
+    io::{BufRead, BufReader, Read, Write},
+    net::{SocketAddr, TcpStream},
+    sync::Arc,
+    time::Duration,
+};
+
+const PATIENCE: Duration = Duration::from_secs(10);
+
+trait Stream: Read + Write {}
+impl<T: Read + Write> Stream for T {}
+
+/// A connection that stays open between requests.
+pub(crate) struct Connection {
+    stream: BufReader<Box<dyn Stream>>,
+    host: String,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Response {
+    /// The status code.
+    pub(crate) status: u16,
+    /// The body.
+    pub(crate) body: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Connection {
+    /// Connects in clear text.
+    pub(crate) fn plain(address: SocketAddr, host: &str) -> Result<Self> {
+        Ok(Self::over(Box::new(dial(address)?), host))
+    }
+
+    /// Connects over TLS and checks that a certificate under `roots` says that this is `host`.
+    pub(crate) fn tls(address: SocketAddr, host: &str, roots: RootCertStore) -> Result<Self> {
+        let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut tcp = dial(address)?;
+        let mut session =
+            ClientConnection::new(Arc::new(config), ServerName::try_from(host.to_owned())?)?;
+        while session.is_handshaking() {
+            session
+                .complete_io(&mut tcp)
+                .with_context(|| format!("TLS handshake with {address} for {host}"))?;
+        }
+        Ok(Self::over(Box::new(StreamOwned::new(session, tcp)), host))
+    }
+
+    /// Asks for a path.
+    pub(crate) fn get(&mut self, path: &str) -> Result<Response> {
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: */*\r\n\r\n",
+            self.host
+        );
+        self.exchange(&request)
+            .with_context(|| format!("GET {path}"))
+    }
+
+    fn over(stream: Box<dyn Stream>, host: &str) -> Self {
+        Self {
+            stream: BufReader::new(stream),
+            host: host.to_owned(),
+        }
+    }
+
+    fn exchange(&mut self, request: &str) -> Result<Response> {
+        self.stream.get_mut().write_all(request.as_bytes())?;
+        self.stream.get_mut().flush()?;
+        let status_line = self.line()?;
+        let status = status_line
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok());
+        let mut response = Response {
+            status: status.with_context(|| format!("not an HTTP answer: {status_line:?}"))?,
+            body: String::new(),
+            headers: Vec::new(),
+        };
+        loop {
+            let line = self.line()?;
+            let Some((name, value)) = line.split_once(':') else {
+                ensure!(line.is_empty(), "not a header: {line:?}");
+                break;
+            };
+            response
+                .headers
+                .push((name.to_ascii_lowercase(), value.trim().to_owned()));
+        }
+        let body = if response.header("transfer-encoding") == Some("chunked") {
+            self.chunks()?
+        } else {
+            self.bytes(response.header("content-length").unwrap_or("0").parse()?)?
+        };
+        response.body = String::from_utf8(body).context("the body is not text")?;
+        Ok(response)
+    }
+
+    fn chunks(&mut self) -> Result<Vec<u8>> {
+        let mut body = Vec::new();
+        loop {
+            let size = usize::from_str_radix(&self.line()?, 16).context("not a chunk's size")?;
+            body.extend(self.bytes(size)?);
+            self.line()?;
+            if size == 0 {
+                return Ok(body);
+            }
+        }
+    }
+
+    fn bytes(&mut self, count: usize) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; count];
+        self.stream.read_exact(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn line(&mut self) -> Result<String> {
+        let mut line = String::new();
+        ensure!(
+            self.stream.read_line(&mut line)? > 0,
+            "the server closed the connection"
+        );
+        Ok(line.trim_end().to_owned())
+    }
+}
+
+impl Response {
+    /// A header's value.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers
+            .iter()
+            .find(|(known, _)| known == name)
+            .map(|(_, value)| value.as_str())
+    }
+}
+
+fn dial(address: SocketAddr) -> Result<TcpStream> {
+    let tcp = TcpStream::connect_timeout(&address, PATIENCE)
+        .with_context(|| format!("connecting to {address}"))?;
+    tcp.set_read_timeout(Some(PATIENCE))?;
+    tcp.set_write_timeout(Some(PATIENCE))?;
+    Ok(tcp)
+}
