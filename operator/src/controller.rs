@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
@@ -56,20 +56,22 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     let (store, writer) = reflector::store();
     let (triggers, queue) = mpsc::channel::<Trigger>(1024);
     let watches = Watches::new(watch_client.clone(), Arc::clone(&health.metrics), triggers.clone());
-    let scout = tokio::spawn(look_around(Arc::clone(&context), store.clone(), watches, triggers));
+    // Not `Store::wait_until_ready`: in kube 5 it wakes one waiter only, and the controller is one already.
+    let listed = CancellationToken::new();
+    let scout = tokio::spawn(look_around(Arc::clone(&context), store.clone(), listed.clone(), watches, triggers));
     let ready = Arc::clone(&health.ready);
-    let listed = store.clone();
-    let announce = tokio::spawn(async move {
-        if listed.wait_until_ready().await.is_ok() {
-            ready.store(true, Ordering::Release);
-        }
-    });
 
     let main_metrics = Arc::clone(&health.metrics);
     let stacks = watcher(Api::<Guarded>::all(watch_client), watcher::Config::default())
         .default_backoff()
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
+        .inspect_ok(move |event| {
+            if matches!(event, watcher::Event::InitDone) {
+                ready.store(true, Ordering::Release);
+                listed.cancel();
+            }
+        })
         .applied_objects()
         .predicate_filter(|object: &Guarded| Some(relevant(object)), PredicateConfig::default())
         // Errors stop here: the controller would back off for every stack because of one of them.
@@ -93,7 +95,6 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     // The controller ends when it was asked to; at any other time liveness must notice.
     health.alive.store(stop.is_cancelled(), Ordering::Release);
     scout.abort();
-    announce.abort();
     anyhow::ensure!(stop.is_cancelled(), "the controller stopped by itself");
     admin_stop.cancel();
     admin.await??;
@@ -149,10 +150,14 @@ fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) -> A
 
 /// Looks again and again at optional APIs and granted namespaces, keeps the watches in step, and starts runs over the
 /// stacks that a change concerns.
-async fn look_around(context: Arc<Context>, store: Store<Guarded>, mut watches: Watches, triggers: mpsc::Sender<Trigger>) {
-    if store.wait_until_ready().await.is_err() {
-        return;
-    }
+async fn look_around(
+    context: Arc<Context>,
+    store: Store<Guarded>,
+    listed: CancellationToken,
+    mut watches: Watches,
+    triggers: mpsc::Sender<Trigger>,
+) {
+    listed.cancelled().await;
     let mut known = BTreeSet::new();
     let mut due = tokio::time::Instant::now();
     loop {

@@ -15,6 +15,6 @@ pub fn start() {
     if std::io::stderr().is_terminal() {
         logs.init();
     } else {
-        logs.json().flatten_event(true).init();
+        logs.json().flatten_event(true).with_current_span(false).with_span_list(false).init();
     }
 }
