@@ -19,7 +19,7 @@ mod secrets;
 mod services;
 mod stack;
 
-use self::{runner::Runner, stack::Stack};
+use self::runner::Runner;
 use std::process::ExitCode;
 
 /// Names each sentence by its function.
@@ -37,7 +37,8 @@ fn main() -> ExitCode {
 
     // What the one-shot `init` does, on a stack that never gets further.
     runner.with(
-        || Stack::new("init"),
+        "init",
+        &[],
         sentences![
             init::killed_at_any_moment_it_leaves_all_passwords_or_none,
             init::values_provided_by_the_user_win,
@@ -50,7 +51,8 @@ fn main() -> ExitCode {
 
     // A database that is there, half there, or there without its passwords.
     runner.with(
-        || Stack::new("data"),
+        "data",
+        &[],
         sentences![
             data::a_database_left_half_made_by_a_crash_is_made_again,
             data::init_refuses_to_make_passwords_over_an_existing_database,
@@ -61,7 +63,8 @@ fn main() -> ExitCode {
 
     // The whole stack: first what only looks, then what disturbs.
     runner.with(
-        || Stack::new("stack").and_then(Stack::up),
+        "stack",
+        &["up", "--build", "--wait"],
         sentences![
             edge::plain_http_is_redirected_to_https,
             edge::https_is_verified_against_the_exported_authority,

@@ -5,7 +5,7 @@
 )]
 
 use crate::stack::Stack;
-use anyhow::{Result, anyhow};
+use anyhow::{Error, Result, anyhow};
 use std::{
     env,
     process::ExitCode,
@@ -55,34 +55,33 @@ impl Runner {
         }
     }
 
-    /// Runs sentences on a stack that is there for them alone and gone after them. If it does not start, each of them has
-    /// failed, so that the count is the same on good days and bad.
-    pub(crate) fn with(
-        &mut self,
-        start: impl FnOnce() -> Result<Stack>,
-        sentences: &[Named<StackCheck>],
-    ) {
+    /// Runs sentences on a stack that is there for them alone, started by these words to Compose, and gone after them. If it
+    /// does not start, each of them has failed, so that the count is the same on good days and bad.
+    pub(crate) fn with(&mut self, name: &str, start: &[&str], sentences: &[Named<StackCheck>]) {
         let chosen = self.chosen(sentences);
         if chosen.is_empty() {
             return;
         }
         let failed_before = self.failed.len();
-        match start() {
-            Ok(stack) => {
+        let stack = match Stack::new(name) {
+            Ok(stack) => stack,
+            Err(error) => return self.fail_all(&chosen, &error),
+        };
+        let started = if start.is_empty() {
+            Ok(String::new())
+        } else {
+            stack.compose(start)
+        };
+        match started {
+            Ok(_) => {
                 for (name, sentence) in chosen {
                     self.report(name, || sentence(&stack));
                 }
-                if self.failed.len() > failed_before {
-                    println!("{}", stack.diagnosis());
-                }
             }
-            Err(error) => {
-                for (name, _) in chosen {
-                    self.report(name, || {
-                        Err(anyhow!("the stack it needs did not start: {error:#}"))
-                    });
-                }
-            }
+            Err(error) => self.fail_all(&chosen, &error),
+        }
+        if self.failed.len() > failed_before {
+            println!("{}", stack.diagnosis());
         }
     }
 
@@ -127,6 +126,13 @@ impl Runner {
             .collect();
         self.skipped += sentences.len() - chosen.len();
         chosen
+    }
+
+    fn fail_all(&mut self, chosen: &[Named<StackCheck>], error: &Error) {
+        for (name, _) in chosen {
+            self.report(name, || Err(anyhow!("the stack it needs did not start")));
+        }
+        println!("{error:#}");
     }
 
     fn report(&mut self, name: &'static str, sentence: impl FnOnce() -> Result<()>) {

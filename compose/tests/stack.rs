@@ -90,12 +90,6 @@ impl Stack {
         Ok(stack)
     }
 
-    /// Builds and starts everything, as the README says.
-    pub(crate) fn up(self) -> Result<Self> {
-        self.compose(&["up", "--build", "--wait"])?;
-        Ok(self)
-    }
-
     /// Runs `docker compose` in this project; anything but success is an error that holds the output.
     pub(crate) fn compose(&self, arguments: &[&str]) -> Result<String> {
         self.compose_with(&[], arguments)?
