@@ -28,28 +28,57 @@ pub struct Health {
 impl Health {
     /// Alive and not ready.
     pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { ready: Arc::default(), alive: Arc::new(AtomicBool::new(true)), metrics }
+        Self {
+            ready: Arc::default(),
+            alive: Arc::new(AtomicBool::new(true)),
+            metrics,
+        }
     }
 }
 
 /// Binds the address; a busy one is told by name.
 pub async fn bind(address: SocketAddr) -> Result<TcpListener, std::io::Error> {
-    let explain = |error: std::io::Error| std::io::Error::new(error.kind(), format!("failed to listen on {address} (--admin-address): {error}"));
+    let explain = |error: std::io::Error| {
+        std::io::Error::new(
+            error.kind(),
+            format!("failed to listen on {address} (--admin-address): {error}"),
+        )
+    };
     TcpListener::bind(address).await.map_err(explain)
 }
 
 /// Serves until `stop`.
-pub async fn serve(listener: TcpListener, health: Health, stop: CancellationToken) -> std::io::Result<()> {
+pub async fn serve(
+    listener: TcpListener,
+    health: Health,
+    stop: CancellationToken,
+) -> std::io::Result<()> {
     let router = Router::new()
-        .route("/livez", get(|State(health): State<Health>| async move { flag(&health.alive, "the controller has stopped") }))
-        .route("/readyz", get(|State(health): State<Health>| async move { flag(&health.ready, "TpStacks were not listed yet") }))
+        .route(
+            "/livez",
+            get(|State(health): State<Health>| async move {
+                flag(&health.alive, "the controller has stopped")
+            }),
+        )
+        .route(
+            "/readyz",
+            get(|State(health): State<Health>| async move {
+                flag(&health.ready, "TpStacks were not listed yet")
+            }),
+        )
         .route("/metrics", get(metrics))
         .with_state(health);
-    axum::serve(listener, router).with_graceful_shutdown(async move { stop.cancelled().await }).await
+    axum::serve(listener, router)
+        .with_graceful_shutdown(async move { stop.cancelled().await })
+        .await
 }
 
 fn flag(flag: &AtomicBool, otherwise: &'static str) -> (StatusCode, &'static str) {
-    if flag.load(Ordering::Acquire) { (StatusCode::OK, "ok\n") } else { (StatusCode::SERVICE_UNAVAILABLE, otherwise) }
+    if flag.load(Ordering::Acquire) {
+        (StatusCode::OK, "ok\n")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, otherwise)
+    }
 }
 
 async fn metrics(State(health): State<Health>) -> axum::response::Response {

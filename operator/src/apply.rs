@@ -62,8 +62,15 @@ impl Failure {
 }
 
 /// Makes one volume or Secret by POST. Something already there is no failure: the caller looks again.
-pub async fn create(client: &Client, stack: &Stack, creation: &Creation) -> Result<(), kube::Error> {
-    let params = PostParams { field_manager: Some(CREATE_MANAGER.to_owned()), ..PostParams::default() };
+pub async fn create(
+    client: &Client,
+    stack: &Stack,
+    creation: &Creation,
+) -> Result<(), kube::Error> {
+    let params = PostParams {
+        field_manager: Some(CREATE_MANAGER.to_owned()),
+        ..PostParams::default()
+    };
     let result = match creation {
         Creation::Volume(_, volume) => {
             let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), &stack.namespace);
@@ -71,8 +78,12 @@ pub async fn create(client: &Client, stack: &Stack, creation: &Creation) -> Resu
         }
         Creation::Credentials(component, secret) => {
             let api: Api<Secret> = Api::namespaced(client.clone(), &stack.namespace);
-            let values = draw(stack, *component).map_err(|error| kube::Error::Service(error.to_string().into()))?;
-            let secret = Secret { string_data: Some(values), ..Secret::clone(secret) };
+            let values = draw(stack, *component)
+                .map_err(|error| kube::Error::Service(error.to_string().into()))?;
+            let secret = Secret {
+                string_data: Some(values),
+                ..Secret::clone(secret)
+            };
             api.create(&params, &secret).await.map(drop)
         }
     };
@@ -103,9 +114,14 @@ fn draw(stack: &Stack, component: Component) -> Result<BTreeMap<String, String>,
 /// Prunes afterwards, if nothing was refused.
 pub async fn apply(client: &Client, stack: &Stack, observed: &Observed, work: &Work) -> Applied {
     let mut applied = Applied::default();
-    let (kept, rest): (Vec<&Object>, Vec<&Object>) = work.objects.iter().partition(|object| object.id.kind.is_kept());
+    let (kept, rest): (Vec<&Object>, Vec<&Object>) = work
+        .objects
+        .iter()
+        .partition(|object| object.id.kind.is_kept());
     for wave in [kept, rest] {
-        let writes = wave.into_iter().map(|object| apply_one(client, stack, observed, object));
+        let writes = wave
+            .into_iter()
+            .map(|object| apply_one(client, stack, observed, object));
         for result in join_all(writes).await {
             match result {
                 Ok(Some((id, object))) => {
@@ -132,11 +148,14 @@ async fn apply_one(
     observed: &Observed,
     object: &Object,
 ) -> Result<Option<(ObjectId, DynamicObject)>, Failure> {
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &stack.namespace, &object.id.kind.resource());
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), &stack.namespace, &object.id.kind.resource());
     let mut value = object.value.clone();
     let mut params = PatchParams::apply(FIELD_MANAGER).validation_strict();
     if let (Some(uid), Some(metadata)) = (
-        observed.object(&object.id).and_then(|metadata| metadata.uid.as_ref()),
+        observed
+            .object(&object.id)
+            .and_then(|metadata| metadata.uid.as_ref()),
         value.get_mut("metadata").and_then(Value::as_object_mut),
     ) {
         // Only what was seen to be ours is taken back by force, and by its UID: an object that replaced it in between
@@ -145,27 +164,54 @@ async fn apply_one(
         params = params.force();
     }
     let patch = Patch::Apply(&value);
-    let failure = |error| Failure { part: object.part, id: object.id.clone(), error };
+    let failure = |error| Failure {
+        part: object.part,
+        id: object.id.clone(),
+        error,
+    };
     if object.id.kind.is_kept() {
         // Metadata alone comes back: a Secret's data is none of our business.
-        api.patch_metadata(&object.id.name, &params, &patch).await.map_err(failure)?;
+        api.patch_metadata(&object.id.name, &params, &patch)
+            .await
+            .map_err(failure)?;
         return Ok(None);
     }
-    let object = api.patch(&object.id.name, &params, &patch).await.map(|new| (object.id.clone(), new)).map_err(failure)?;
+    let object = api
+        .patch(&object.id.name, &params, &patch)
+        .await
+        .map(|new| (object.id.clone(), new))
+        .map_err(failure)?;
     Ok(Some(object))
 }
 
-async fn prune(client: &Client, stack: &Stack, observed: &Observed, id: &ObjectId, uid: &str) -> Result<(), Failure> {
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), &stack.namespace, &id.kind.resource());
-    let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+async fn prune(
+    client: &Client,
+    stack: &Stack,
+    observed: &Observed,
+    id: &ObjectId,
+    uid: &str,
+) -> Result<(), Failure> {
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), &stack.namespace, &id.kind.resource());
+    let preconditions = Preconditions {
+        uid: Some(uid.to_owned()),
+        resource_version: None,
+    };
     let params = DeleteParams::background().preconditions(preconditions);
     tracing::info!(namespace = stack.namespace, stack = stack.name, object = %id, uid, "deleting a child that is not wanted any more");
     match api.delete(&id.name, &params).await {
         Ok(_) => Ok(()),
         Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => {
-            let labels = observed.object(id).and_then(|metadata| metadata.labels.clone()).unwrap_or_default();
-            Err(Failure { part: Part::of(id, &labels), id: id.clone(), error })
+            let labels = observed
+                .object(id)
+                .and_then(|metadata| metadata.labels.clone())
+                .unwrap_or_default();
+            Err(Failure {
+                part: Part::of(id, &labels),
+                id: id.clone(),
+                error,
+            })
         }
     }
 }

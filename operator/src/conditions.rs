@@ -23,12 +23,20 @@ pub struct Finding {
 impl Finding {
     /// It holds.
     pub fn yes(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { status: ConditionStatus::True, reason, message: message.into() }
+        Self {
+            status: ConditionStatus::True,
+            reason,
+            message: message.into(),
+        }
     }
 
     /// It does not hold.
     pub fn no(reason: &'static str, message: impl Into<String>) -> Self {
-        Self { status: ConditionStatus::False, reason, message: message.into() }
+        Self {
+            status: ConditionStatus::False,
+            reason,
+            message: message.into(),
+        }
     }
 }
 
@@ -46,21 +54,34 @@ pub fn part(part: Part, worked: &Worked) -> Finding {
     if let Some(message) = conflicts(worked, Some(part)) {
         return Finding::no("NameConflict", message);
     }
-    let refused: Vec<String> =
-        worked.failures().into_iter().filter(|failure| failure.part == part).map(crate::apply::Failure::message).collect();
+    let refused: Vec<String> = worked
+        .failures()
+        .into_iter()
+        .filter(|failure| failure.part == part)
+        .map(crate::apply::Failure::message)
+        .collect();
     if !refused.is_empty() {
         return Finding::no("ApplyFailed", refused.join("; "));
     }
-    if let Some((_, message)) = worked.work.waits.iter().find(|(waiting, _)| *waiting == part) {
+    if let Some((_, message)) = worked
+        .work
+        .waits
+        .iter()
+        .find(|(waiting, _)| *waiting == part)
+    {
         return Finding::no("Progressing", message.clone());
     }
     let stack = &worked.stack;
     match part {
         Part::Api => deployment(worked),
         Part::Postgres => stateful_set(worked, Component::Postgres),
-        Part::Redis if stack.redis.is_none() => Finding::yes("Disabled", "spec.redis.engine is Disabled"),
+        Part::Redis if stack.redis.is_none() => {
+            Finding::yes("Disabled", "spec.redis.engine is Disabled")
+        }
         Part::Redis => stateful_set(worked, Component::Redis),
-        Part::Ingress if stack.ingress.is_none() => Finding::yes("NotConfigured", "spec.ingress is not set: no route is made"),
+        Part::Ingress if stack.ingress.is_none() => {
+            Finding::yes("NotConfigured", "spec.ingress is not set: no route is made")
+        }
         Part::Ingress if !worked.observed.capabilities.has(OptionalApi::Traefik) => Finding::no(
             "CRDNotInstalled",
             "Traefik's custom resources (traefik.io/v1alpha1) are not installed: no route can be made; install Traefik with its CRDs",
@@ -89,13 +110,19 @@ pub fn conflicts(worked: &Worked, part: Option<Part>) -> Option<String> {
 }
 
 fn monitoring(worked: &Worked) -> Finding {
-    let installed = worked.observed.capabilities.has(OptionalApi::PrometheusOperator);
+    let installed = worked
+        .observed
+        .capabilities
+        .has(OptionalApi::PrometheusOperator);
     match worked.stack.monitoring.mode {
         MonitoringMode::Disabled => Finding::yes("Disabled", "spec.monitoring.mode is Disabled"),
-        MonitoringMode::Auto | MonitoringMode::Enabled if installed => Finding::yes("ServiceMonitorApplied", ""),
-        MonitoringMode::Auto => {
-            Finding::yes("CRDNotInstalled", "prometheus-operator is not installed: no ServiceMonitor was made")
+        MonitoringMode::Auto | MonitoringMode::Enabled if installed => {
+            Finding::yes("ServiceMonitorApplied", "")
         }
+        MonitoringMode::Auto => Finding::yes(
+            "CRDNotInstalled",
+            "prometheus-operator is not installed: no ServiceMonitor was made",
+        ),
         MonitoringMode::Enabled => Finding::no(
             "CRDNotInstalled",
             "prometheus-operator's custom resources (monitoring.coreos.com/v1) are not installed and spec.monitoring.mode is Enabled: \
@@ -106,54 +133,102 @@ fn monitoring(worked: &Worked) -> Finding {
 
 fn deployment(worked: &Worked) -> Finding {
     let id = ObjectId::new(Kind::Deployment, Component::Api.name(&worked.stack.name));
-    let Some(object) = worked.applied.objects.get(&id) else { return Finding::no("Progressing", format!("{id} is not applied yet")) };
+    let Some(object) = worked.applied.objects.get(&id) else {
+        return Finding::no("Progressing", format!("{id} is not applied yet"));
+    };
     let wanted = i64::from(worked.stack.api.replicas);
-    let [replicas, updated, available] = ["replicas", "updatedReplicas", "availableReplicas"].map(|field| count(object, field));
+    let [replicas, updated, available] =
+        ["replicas", "updatedReplicas", "availableReplicas"].map(|field| count(object, field));
     if !is_observed(object) {
-        return Finding::no("Progressing", format!("{id} waits for the Deployment controller"));
+        return Finding::no(
+            "Progressing",
+            format!("{id} waits for the Deployment controller"),
+        );
     }
     if updated == wanted && available == wanted && replicas == wanted {
-        return Finding::yes("Available", format!("{available} of {wanted} pods are available"));
+        return Finding::yes(
+            "Available",
+            format!("{available} of {wanted} pods are available"),
+        );
     }
     Finding::no(
         "Progressing",
-        format!("{available} of {wanted} pods are available, {updated} of them are up to date{}", said_by(object)),
+        format!(
+            "{available} of {wanted} pods are available, {updated} of them are up to date{}",
+            said_by(object)
+        ),
     )
 }
 
 fn stateful_set(worked: &Worked, component: Component) -> Finding {
     let id = ObjectId::new(Kind::StatefulSet, component.name(&worked.stack.name));
-    let Some(object) = worked.applied.objects.get(&id) else { return Finding::no("Progressing", format!("{id} is not applied yet")) };
+    let Some(object) = worked.applied.objects.get(&id) else {
+        return Finding::no("Progressing", format!("{id} is not applied yet"));
+    };
     if !is_observed(object) {
-        return Finding::no("Progressing", format!("{id} waits for the StatefulSet controller"));
+        return Finding::no(
+            "Progressing",
+            format!("{id} waits for the StatefulSet controller"),
+        );
     }
-    if count(object, "readyReplicas") >= 1 && text(object, "currentRevision") == text(object, "updateRevision") {
+    if count(object, "readyReplicas") >= 1
+        && text(object, "currentRevision") == text(object, "updateRevision")
+    {
         return Finding::yes("Available", "the pod is ready");
     }
-    Finding::no("Progressing", format!("the pod of {id} is not ready yet; see: kubectl --namespace {} describe pod {}-0", worked.stack.namespace, id.name))
+    Finding::no(
+        "Progressing",
+        format!(
+            "the pod of {id} is not ready yet; see: kubectl --namespace {} describe pod {}-0",
+            worked.stack.namespace, id.name
+        ),
+    )
 }
 
 /// What the Deployment controller itself complains of.
 fn said_by(object: &DynamicObject) -> String {
-    let conditions = object.data.pointer("/status/conditions").and_then(Value::as_array);
+    let conditions = object
+        .data
+        .pointer("/status/conditions")
+        .and_then(Value::as_array);
     let failing = conditions.into_iter().flatten().find(|condition| {
-        let field = |name: &str| condition.get(name).and_then(Value::as_str).unwrap_or_default();
-        (field("type") == "ReplicaFailure" && field("status") == "True") || (field("type") == "Progressing" && field("status") == "False")
+        let field = |name: &str| {
+            condition
+                .get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+        };
+        (field("type") == "ReplicaFailure" && field("status") == "True")
+            || (field("type") == "Progressing" && field("status") == "False")
     });
-    failing.and_then(|condition| condition.get("message")).and_then(Value::as_str).map_or_else(String::new, |message| format!(": {message}"))
+    failing
+        .and_then(|condition| condition.get("message"))
+        .and_then(Value::as_str)
+        .map_or_else(String::new, |message| format!(": {message}"))
 }
 
 /// Whether the workload's controller has seen what was applied.
 fn is_observed(object: &DynamicObject) -> bool {
-    let observed = object.data.pointer("/status/observedGeneration").and_then(Value::as_i64);
+    let observed = object
+        .data
+        .pointer("/status/observedGeneration")
+        .and_then(Value::as_i64);
     observed.is_some() && observed >= object.metadata.generation
 }
 
 /// A counter of the workload's status; absent means none.
 pub fn count(object: &DynamicObject, field: &str) -> i64 {
-    object.data.pointer(&format!("/status/{field}")).and_then(Value::as_i64).unwrap_or_default()
+    object
+        .data
+        .pointer(&format!("/status/{field}"))
+        .and_then(Value::as_i64)
+        .unwrap_or_default()
 }
 
 fn text<'a>(object: &'a DynamicObject, field: &str) -> &'a str {
-    object.data.pointer(&format!("/status/{field}")).and_then(Value::as_str).unwrap_or_default()
+    object
+        .data
+        .pointer(&format!("/status/{field}"))
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }

@@ -31,7 +31,12 @@ pub struct Context {
 
 impl Context {
     /// Makes the context.
-    pub fn new(client: Client, settings: Settings, metrics: Metrics, capabilities: Capabilities) -> Self {
+    pub fn new(
+        client: Client,
+        settings: Settings,
+        metrics: Metrics,
+        capabilities: Capabilities,
+    ) -> Self {
         Self {
             client,
             settings,
@@ -44,12 +49,18 @@ impl Context {
 
     /// The optional APIs that are served, as last looked up.
     pub fn capabilities(&self) -> Capabilities {
-        self.capabilities.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.capabilities
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Remembers the optional APIs that are served; says whether they changed.
     pub fn set_capabilities(&self, found: &Capabilities) -> bool {
-        let mut known = self.capabilities.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self
+            .capabilities
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
         let changed = *known != *found;
         known.clone_from(found);
         changed
@@ -57,7 +68,10 @@ impl Context {
 
     /// Notes a success: the next failure starts with the shortest pause again.
     pub fn settled(&self, metadata: &ObjectMeta) {
-        self.failures.lock().unwrap_or_else(PoisonError::into_inner).remove(&key(metadata));
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&key(metadata));
     }
 
     /// Notes a failure, and says how long to pause: twice as long each time, up to a minute.
@@ -77,11 +91,17 @@ impl Context {
 }
 
 fn key(metadata: &ObjectMeta) -> (String, String) {
-    (metadata.namespace.clone().unwrap_or_default(), metadata.name.clone().unwrap_or_default())
+    (
+        metadata.namespace.clone().unwrap_or_default(),
+        metadata.name.clone().unwrap_or_default(),
+    )
 }
 
 fn backoff(failures: u32) -> Duration {
-    BACKOFF.0.saturating_mul(2_u32.saturating_pow(failures)).min(BACKOFF.1)
+    BACKOFF
+        .0
+        .saturating_mul(2_u32.saturating_pow(failures))
+        .min(BACKOFF.1)
 }
 
 #[cfg(test)]
@@ -90,7 +110,10 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_a_minute() {
-        let seconds: Vec<u64> = [0, 1, 2, 5, 6, 31, u32::MAX].into_iter().map(|n| backoff(n).as_secs()).collect();
+        let seconds: Vec<u64> = [0, 1, 2, 5, 6, 31, u32::MAX]
+            .into_iter()
+            .map(|n| backoff(n).as_secs())
+            .collect();
         assert_eq!(seconds, [1, 2, 4, 32, 60, 60, 60]);
     }
 }

@@ -43,49 +43,79 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     let metrics = Metrics::new()?;
     let health = Health::new(Arc::new(metrics.clone()));
     let admin_stop = CancellationToken::new();
-    let admin = tokio::spawn(admin_server::serve(listener, health.clone(), admin_stop.clone()));
+    let admin = tokio::spawn(admin_server::serve(
+        listener,
+        health.clone(),
+        admin_stop.clone(),
+    ));
 
     let (client, watch_client) = clients().await?;
     let capabilities = tokio::select! {
         found = first_capabilities(&client) => found,
         () = stop.cancelled() => return Ok(()),
     };
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), ?capabilities, "starting");
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        ?capabilities,
+        "starting"
+    );
     let context = Arc::new(Context::new(client, settings, metrics, capabilities));
 
     let (store, writer) = reflector::store();
     let (triggers, queue) = mpsc::channel::<Trigger>(1024);
-    let watches = Watches::new(watch_client.clone(), Arc::clone(&health.metrics), triggers.clone());
+    let watches = Watches::new(
+        watch_client.clone(),
+        Arc::clone(&health.metrics),
+        triggers.clone(),
+    );
     // Not `Store::wait_until_ready`: in kube 5 it wakes one waiter only, and the controller is one already.
     let listed = CancellationToken::new();
-    let scout = tokio::spawn(look_around(Arc::clone(&context), store.clone(), listed.clone(), watches, triggers));
+    let scout = tokio::spawn(look_around(
+        Arc::clone(&context),
+        store.clone(),
+        listed.clone(),
+        watches,
+        triggers,
+    ));
     let ready = Arc::clone(&health.ready);
 
     let main_metrics = Arc::clone(&health.metrics);
-    let stacks = watcher(Api::<Guarded>::all(watch_client), watcher::Config::default())
-        .default_backoff()
-        .modify(|object| object.managed_fields_mut().clear())
-        .reflect(writer)
-        .inspect_ok(move |event| {
-            if matches!(event, watcher::Event::InitDone) {
-                ready.store(true, Ordering::Release);
-                listed.cancel();
-            }
-        })
-        .applied_objects()
-        .predicate_filter(|object: &Guarded| Some(relevant(object)), PredicateConfig::default())
-        // Errors stop here: the controller would back off for every stack because of one of them.
-        .filter_map(move |result| {
-            if let Err(error) = &result {
-                main_metrics.main_watch_failed();
-                tracing::warn!(%error, "the watch on TpStacks failed and is tried again");
-            }
-            std::future::ready(result.ok().map(Ok))
-        });
+    let stacks = watcher(
+        Api::<Guarded>::all(watch_client),
+        watcher::Config::default(),
+    )
+    .default_backoff()
+    .modify(|object| object.managed_fields_mut().clear())
+    .reflect(writer)
+    .inspect_ok(move |event| {
+        if matches!(event, watcher::Event::InitDone) {
+            ready.store(true, Ordering::Release);
+            listed.cancel();
+        }
+    })
+    .applied_objects()
+    .predicate_filter(
+        |object: &Guarded| Some(relevant(object)),
+        PredicateConfig::default(),
+    )
+    // Errors stop here: the controller would back off for every stack because of one of them.
+    .filter_map(move |result| {
+        if let Err(error) = &result {
+            main_metrics.main_watch_failed();
+            tracing::warn!(%error, "the watch on TpStacks failed and is tried again");
+        }
+        std::future::ready(result.ok().map(Ok))
+    });
     let until = stop.clone();
     Controller::for_stream(stacks, store)
-        .with_config(ControllerConfig::default().concurrency(CONCURRENCY).debounce(DEBOUNCE))
-        .reconcile_on(futures::stream::unfold(queue, |mut queue| async move { queue.recv().await.map(|item| (item, queue)) }))
+        .with_config(
+            ControllerConfig::default()
+                .concurrency(CONCURRENCY)
+                .debounce(DEBOUNCE),
+        )
+        .reconcile_on(futures::stream::unfold(queue, |mut queue| async move {
+            queue.recv().await.map(|item| (item, queue))
+        }))
         .graceful_shutdown_on(async move { until.cancelled().await })
         .run(reconcile, error_policy, context)
         .for_each(|_| std::future::ready(()))
@@ -162,7 +192,10 @@ async fn look_around(
     let mut due = tokio::time::Instant::now();
     loop {
         let stacks = store.state();
-        let namespaces: BTreeSet<String> = stacks.iter().filter_map(|stack| stack.namespace()).collect();
+        let namespaces: BTreeSet<String> = stacks
+            .iter()
+            .filter_map(|stack| stack.namespace())
+            .collect();
         let mut changed = BTreeSet::new();
         if tokio::time::Instant::now() >= due {
             due = tokio::time::Instant::now() + context.settings.discovery_interval;
@@ -174,8 +207,14 @@ async fn look_around(
                 Ok(_) => {}
                 Err(error) => tracing::warn!(%error, "failed to look up optional APIs"),
             }
-            context.grants.retain(|namespace| namespaces.contains(namespace));
-            context.retain(|namespace, name| stacks.iter().any(|s| s.namespace().as_deref() == Some(namespace) && s.name_any() == name));
+            context
+                .grants
+                .retain(|namespace| namespaces.contains(namespace));
+            context.retain(|namespace, name| {
+                stacks
+                    .iter()
+                    .any(|s| s.namespace().as_deref() == Some(namespace) && s.name_any() == name)
+            });
             for namespace in &namespaces {
                 if let Err(error) = context.grants.ask(&context.client, namespace).await {
                     tracing::warn!(namespace, %error, "failed to ask for the rights in a namespace");
@@ -192,7 +231,11 @@ async fn look_around(
             .filter(|(_, kind)| capabilities.serves(*kind))
             .collect();
         watches.set(&wanted);
-        for stack in stacks.iter().filter(|stack| stack.namespace().is_some_and(|namespace| changed.contains(&namespace))) {
+        for stack in stacks.iter().filter(|stack| {
+            stack
+                .namespace()
+                .is_some_and(|namespace| changed.contains(&namespace))
+        }) {
             if triggers.send(ObjectRef::from(&**stack)).await.is_err() {
                 return;
             }

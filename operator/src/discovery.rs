@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
+use k8s_openapi::api::authorization::v1::{
+    ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec,
+};
 use kube::Client;
 use kube::api::{Api, PostParams};
 
@@ -17,8 +19,11 @@ pub async fn capabilities(client: &Client) -> Result<Capabilities, kube::Error> 
         match client.list_api_group_resources(api.group_version()).await {
             Ok(list) => {
                 // All kinds, or none: a half-installed set of definitions would fail at every write.
-                let serves =
-                    |kind: Kind| list.resources.iter().any(|resource| resource.kind == kind.resource().kind);
+                let serves = |kind: Kind| {
+                    list.resources
+                        .iter()
+                        .any(|resource| resource.kind == kind.resource().kind)
+                };
                 if api.kinds().all(serves) {
                     found.push(api);
                 }
@@ -57,7 +62,11 @@ impl Grants {
     /// The namespaces that are known to be granted.
     pub fn namespaces(&self) -> Vec<String> {
         let known = self.lock();
-        known.iter().filter(|(_, granted)| **granted).map(|(namespace, _)| namespace.clone()).collect()
+        known
+            .iter()
+            .filter(|(_, granted)| **granted)
+            .map(|(namespace, _)| namespace.clone())
+            .collect()
     }
 
     /// Forgets namespaces without a TpStack.

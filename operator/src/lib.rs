@@ -16,18 +16,18 @@ pub mod plan;
 pub mod quantity;
 pub mod validate;
 
+pub mod apply;
+pub mod conditions;
 pub mod discovery;
 pub mod observe;
-pub mod apply;
 pub mod outcome;
-pub mod conditions;
-pub mod status;
 pub mod reconcile;
+pub mod status;
 
+pub mod admin_server;
+pub mod cli;
 pub mod context;
-pub mod watches;
 pub mod controller;
 pub mod metrics;
-pub mod admin_server;
 pub mod telemetry;
-pub mod cli;
+pub mod watches;

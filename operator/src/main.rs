@@ -30,9 +30,15 @@ async fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Operator(settings) => {
             telemetry::start();
-            rustls::crypto::ring::default_provider().install_default().ok().context("a TLS provider was installed before")?;
+            rustls::crypto::ring::default_provider()
+                .install_default()
+                .ok()
+                .context("a TLS provider was installed before")?;
             let stop = CancellationToken::new();
-            let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            let (mut terminate, mut interrupt) = (
+                signal(SignalKind::terminate())?,
+                signal(SignalKind::interrupt())?,
+            );
             let on_signal = stop.clone();
             tokio::spawn(async move {
                 tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use prometheus::{Encoder, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder};
+use prometheus::{
+    Encoder, Histogram, HistogramOpts, IntCounterVec, IntGauge, Opts, Registry, TextEncoder,
+};
 
 use crate::kind::Kind;
 
@@ -21,25 +23,47 @@ impl Metrics {
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let reconciliations = IntCounterVec::new(
-            Opts::new("tpstack_operator_reconciliations_total", "Runs over a stack, by how they ended."),
+            Opts::new(
+                "tpstack_operator_reconciliations_total",
+                "Runs over a stack, by how they ended.",
+            ),
             &["outcome"],
         )?;
         let duration = Histogram::with_opts(
-            HistogramOpts::new("tpstack_operator_reconciliation_duration_seconds", "Time of one run over a stack.")
-                .buckets(vec![0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0]),
+            HistogramOpts::new(
+                "tpstack_operator_reconciliation_duration_seconds",
+                "Time of one run over a stack.",
+            )
+            .buckets(vec![
+                0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
+            ]),
         )?;
         let watch_failures = IntCounterVec::new(
-            Opts::new("tpstack_operator_watch_failures_total", "Failures of watches, each followed by another try."),
+            Opts::new(
+                "tpstack_operator_watch_failures_total",
+                "Failures of watches, each followed by another try.",
+            ),
             &["kind"],
         )?;
-        let watches = IntGauge::new("tpstack_operator_watches", "Watches on children that are running.")?;
+        let watches = IntGauge::new(
+            "tpstack_operator_watches",
+            "Watches on children that are running.",
+        )?;
         registry.register(Box::new(reconciliations.clone()))?;
         registry.register(Box::new(duration.clone()))?;
         registry.register(Box::new(watch_failures.clone()))?;
         registry.register(Box::new(watches.clone()))?;
         #[cfg(target_os = "linux")]
-        registry.register(Box::new(prometheus::process_collector::ProcessCollector::for_self()))?;
-        Ok(Self { registry, reconciliations, duration, watch_failures, watches })
+        registry.register(Box::new(
+            prometheus::process_collector::ProcessCollector::for_self(),
+        ))?;
+        Ok(Self {
+            registry,
+            reconciliations,
+            duration,
+            watch_failures,
+            watches,
+        })
     }
 
     /// Counts a run.
@@ -50,7 +74,9 @@ impl Metrics {
 
     /// Counts a failure of a watch on children.
     pub fn watch_failed(&self, kind: Kind) {
-        self.watch_failures.with_label_values(&[&format!("{kind:?}")]).inc();
+        self.watch_failures
+            .with_label_values(&[&format!("{kind:?}")])
+            .inc();
     }
 
     /// Counts a failure of the watch on TpStacks.

@@ -21,8 +21,13 @@ pub async fn observe(
     stack: &str,
     capabilities: Capabilities,
 ) -> Result<Observed, Error> {
-    let mut observed = Observed { capabilities, ..Observed::default() };
-    let kinds = Kind::ALL.into_iter().filter(|kind| observed.capabilities.serves(*kind));
+    let mut observed = Observed {
+        capabilities,
+        ..Observed::default()
+    };
+    let kinds = Kind::ALL
+        .into_iter()
+        .filter(|kind| observed.capabilities.serves(*kind));
     let lists = kinds.map(|kind| list(client, namespace, stack, kind));
     observed.objects = try_join_all(lists).await?.into_iter().flatten().collect();
     // What stands at a name of ours without our labels: somebody else's, or ours and tampered with.
@@ -37,16 +42,31 @@ pub async fn observe(
     Ok(observed)
 }
 
-async fn list(client: &Client, namespace: &str, stack: &str, kind: Kind) -> Result<Vec<(ObjectId, ObjectMeta)>, Error> {
+async fn list(
+    client: &Client,
+    namespace: &str,
+    stack: &str,
+    kind: Kind,
+) -> Result<Vec<(ObjectId, ObjectMeta)>, Error> {
     let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind.resource());
     let params = ListParams::default().labels(&children_selector(stack));
-    let list = api.list_metadata(&params).await.map_err(|source| Error::List { kind, source })?;
-    let object = |object: kube::core::PartialObjectMeta<DynamicObject>| (ObjectId::new(kind, object.name_any()), object.metadata);
+    let list = api
+        .list_metadata(&params)
+        .await
+        .map_err(|source| Error::List { kind, source })?;
+    let object = |object: kube::core::PartialObjectMeta<DynamicObject>| {
+        (ObjectId::new(kind, object.name_any()), object.metadata)
+    };
     Ok(list.items.into_iter().map(object).collect())
 }
 
-async fn get(client: &Client, namespace: &str, id: ObjectId) -> Result<Option<(ObjectId, ObjectMeta)>, Error> {
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &id.kind.resource());
+async fn get(
+    client: &Client,
+    namespace: &str,
+    id: ObjectId,
+) -> Result<Option<(ObjectId, ObjectMeta)>, Error> {
+    let api: Api<DynamicObject> =
+        Api::namespaced_with(client.clone(), namespace, &id.kind.resource());
     match api.get_metadata(&id.name).await {
         Ok(object) => Ok(Some((id, object.metadata))),
         // By the code alone: kube's own helper misses answers that are not JSON.
@@ -55,28 +75,50 @@ async fn get(client: &Client, namespace: &str, id: ObjectId) -> Result<Option<(O
     }
 }
 
-async fn sizes(client: &Client, namespace: &str, stack: &str, observed: &mut Observed) -> Result<(), Error> {
+async fn sizes(
+    client: &Client,
+    namespace: &str,
+    stack: &str,
+    observed: &mut Observed,
+) -> Result<(), Error> {
     let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
     let params = ListParams::default().labels(&children_selector(stack));
-    let claims =
-        api.list(&params).await.map_err(|source| Error::List { kind: Kind::PersistentVolumeClaim, source })?;
+    let claims = api.list(&params).await.map_err(|source| Error::List {
+        kind: Kind::PersistentVolumeClaim,
+        source,
+    })?;
     for claim in claims {
         let name = claim.name_any();
-        let requests = claim.spec.and_then(|spec| spec.resources).and_then(|resources| resources.requests);
+        let requests = claim
+            .spec
+            .and_then(|spec| spec.resources)
+            .and_then(|resources| resources.requests);
         let size = requests.and_then(|requests| Size::parse(&requests.get("storage")?.0));
         observed.volume_sizes.extend(size.map(|size| (name, size)));
     }
     Ok(())
 }
 
-async fn readiness(client: &Client, namespace: &str, stack: &str, observed: &mut Observed) -> Result<(), Error> {
+async fn readiness(
+    client: &Client,
+    namespace: &str,
+    stack: &str,
+    observed: &mut Observed,
+) -> Result<(), Error> {
     let api: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
     let params = ListParams::default().labels(&children_selector(stack));
-    let sets = api.list(&params).await.map_err(|source| Error::List { kind: Kind::StatefulSet, source })?;
+    let sets = api.list(&params).await.map_err(|source| Error::List {
+        kind: Kind::StatefulSet,
+        source,
+    })?;
     for set in sets {
         let status = set.status.as_ref();
-        let ready = status.and_then(|status| status.ready_replicas).unwrap_or_default() >= 1;
-        let current = status.and_then(|status| status.observed_generation) >= set.metadata.generation;
+        let ready = status
+            .and_then(|status| status.ready_replicas)
+            .unwrap_or_default()
+            >= 1;
+        let current =
+            status.and_then(|status| status.observed_generation) >= set.metadata.generation;
         if ready && current {
             observed.ready_stores.insert(set.name_any());
         }

@@ -67,6 +67,9 @@ impl Outcome {
 impl Worked {
     /// All refused writes.
     pub fn failures(&self) -> Vec<&Failure> {
-        self.not_created.iter().chain(&self.applied.failures).collect()
+        self.not_created
+            .iter()
+            .chain(&self.applied.failures)
+            .collect()
     }
 }

@@ -40,7 +40,10 @@ pub enum Error {
 }
 
 /// Runs over one stack, and says when to look again.
-pub async fn reconcile(object: Arc<DeserializeGuard<TpStack>>, ctx: Arc<Context>) -> Result<Action, Error> {
+pub async fn reconcile(
+    object: Arc<DeserializeGuard<TpStack>>,
+    ctx: Arc<Context>,
+) -> Result<Action, Error> {
     let (metadata, stack) = match &object.0 {
         Ok(stack) => (&stack.metadata, Some(stack)),
         Err(invalid) => (&invalid.metadata, None),
@@ -54,7 +57,14 @@ pub async fn reconcile(object: Arc<DeserializeGuard<TpStack>>, ctx: Arc<Context>
             Ok(stack) => steps(stack, &ctx).await,
             Err(invalid) => Outcome::Undecodable(invalid.error.clone()),
         };
-        let told = status::write(&ctx.client, metadata, stack, &outcome, &ctx.settings.service_account).await;
+        let told = status::write(
+            &ctx.client,
+            metadata,
+            stack,
+            &outcome,
+            &ctx.settings.service_account,
+        )
+        .await;
         (outcome, told)
     };
     let Ok((outcome, told)) = tokio::time::timeout(DEADLINE, run).await else {
@@ -77,7 +87,11 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
     match ctx.grants.granted(&ctx.client, namespace).await {
         Ok(true) => {}
         Ok(false) => return Outcome::NotGranted,
-        Err(error) => return Outcome::Unread(format!("failed to ask for the rights in namespace {namespace}: {error}")),
+        Err(error) => {
+            return Outcome::Unread(format!(
+                "failed to ask for the rights in namespace {namespace}: {error}"
+            ));
+        }
     }
     let stack = match validate(raw) {
         Ok(stack) => stack,
@@ -99,7 +113,13 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
             }
             Plan::Apply(work) => {
                 let applied = apply::apply(&ctx.client, &stack, &observed, &work).await;
-                return Outcome::Worked(Box::new(Worked { stack, observed, work, applied, not_created }));
+                return Outcome::Worked(Box::new(Worked {
+                    stack,
+                    observed,
+                    work,
+                    applied,
+                    not_created,
+                }));
             }
         }
     }
@@ -111,12 +131,24 @@ async fn create(ctx: &Context, stack: &Stack, creations: &[Creation]) -> Vec<(Co
     for creation in creations {
         let component = creation.component();
         let id = match creation {
-            Creation::Volume(..) => ObjectId::new(Kind::PersistentVolumeClaim, component.volume_name(&stack.name)),
-            Creation::Credentials(..) => ObjectId::new(Kind::Secret, component.credentials_name(&stack.name)),
+            Creation::Volume(..) => ObjectId::new(
+                Kind::PersistentVolumeClaim,
+                component.volume_name(&stack.name),
+            ),
+            Creation::Credentials(..) => {
+                ObjectId::new(Kind::Secret, component.credentials_name(&stack.name))
+            }
         };
         tracing::info!(namespace = stack.namespace, stack = stack.name, object = %id, "making what is made once");
         if let Err(error) = apply::create(&ctx.client, stack, creation).await {
-            refused.push((component, Failure { part: store_part(component), id, error }));
+            refused.push((
+                component,
+                Failure {
+                    part: store_part(component),
+                    id,
+                    error,
+                },
+            ));
         }
     }
     refused
@@ -141,11 +173,28 @@ fn log(metadata: &ObjectMeta, outcome: &Outcome) {
             tracing::debug!(namespace, stack, outcome = outcome_name, "reconciled");
         }
         Outcome::Worked(worked) => {
-            let refused: Vec<String> = worked.failures().into_iter().map(Failure::message).collect();
-            tracing::warn!(namespace, stack, outcome = outcome_name, refused = refused.join("; "), "some children were refused");
+            let refused: Vec<String> = worked
+                .failures()
+                .into_iter()
+                .map(Failure::message)
+                .collect();
+            tracing::warn!(
+                namespace,
+                stack,
+                outcome = outcome_name,
+                refused = refused.join("; "),
+                "some children were refused"
+            );
         }
-        Outcome::Unread(error) => tracing::warn!(namespace, stack, error, "the cluster could not be read"),
-        Outcome::Stopped(loss) => tracing::warn!(namespace, stack, reason = loss.reason, "stopped until somebody acts"),
+        Outcome::Unread(error) => {
+            tracing::warn!(namespace, stack, error, "the cluster could not be read")
+        }
+        Outcome::Stopped(loss) => tracing::warn!(
+            namespace,
+            stack,
+            reason = loss.reason,
+            "stopped until somebody acts"
+        ),
         Outcome::Undecodable(_) | Outcome::Invalid(_) | Outcome::NotGranted => {
             tracing::info!(namespace, stack, outcome = outcome_name, "not reconciled");
         }

@@ -8,8 +8,10 @@ use clap::Args;
 /// Our own API, of this release.
 const API_IMAGE: &str = concat!("tpstack/api:", env!("CARGO_PKG_VERSION"));
 /// Debian-based, for life: Alpine sorts text differently, and a data directory that moves between them gets corrupt indexes.
-const POSTGRES_IMAGE: &str = "postgres:16-trixie";
-const REDIS_IMAGE: &str = "redis:7.4-bookworm";
+const POSTGRES_IMAGE: &str =
+    "postgres:16.15-trixie@sha256:f1c3376c26f2609ab9f29f71f824103fe2fcd8ee0346485cb6122a4f93df6f94";
+const REDIS_IMAGE: &str =
+    "redis:7.4.9-bookworm@sha256:a8f08480e1f88f2647fed492d1178c06abb0d0c1fbf02c682a61e2f483fb3954";
 
 /// Images of the stack's containers: a mirror is an operator setting, not a field of every TpStack.
 #[derive(Args, Clone, Debug)]

@@ -1,5 +1,8 @@
 //! The only writer of status: tells how a run ended, after failure too, and writes only when something changed.
-#![expect(clippy::disallowed_methods, reason = "this is the one file that may write status")]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "this is the one file that may write status"
+)]
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use kube::api::{Api, DynamicObject, Patch, PatchParams};
@@ -9,10 +12,11 @@ use serde_json::json;
 
 use crate::conditions::{self, Finding, PARTS, count};
 use crate::crd::{
-    Condition, ConditionStatus, Endpoint, Phase, PostgresStatus, RedisEngine, Summary, TpStack, TpStackStatus,
+    Condition, ConditionStatus, Endpoint, Phase, PostgresStatus, RedisEngine, Summary, TpStack,
+    TpStackStatus,
 };
-use crate::desired::metadata::Component;
 use crate::desired::Part;
+use crate::desired::metadata::Component;
 use crate::kind::{Kind, ObjectId};
 use crate::outcome::{Outcome, Worked};
 use crate::settings::ServiceAccountName;
@@ -31,15 +35,26 @@ pub async fn write(
     service_account: &ServiceAccountName,
 ) -> Result<(), kube::Error> {
     // Whole seconds, as Kubernetes writes them.
-    let now = Time(jiff::Timestamp::from_second(jiff::Timestamp::now().as_second()).expect("the present is a valid time"));
-    let old = stack.and_then(|stack| stack.status.clone()).unwrap_or_default();
+    let now = Time(
+        jiff::Timestamp::from_second(jiff::Timestamp::now().as_second())
+            .expect("the present is a valid time"),
+    );
+    let old = stack
+        .and_then(|stack| stack.status.clone())
+        .unwrap_or_default();
     let new = status(metadata, stack, &old, outcome, service_account, &now);
     if new == old {
         return Ok(());
     }
-    let (Some(namespace), Some(name)) = (&metadata.namespace, &metadata.name) else { return Ok(()) };
+    let (Some(namespace), Some(name)) = (&metadata.namespace, &metadata.name) else {
+        return Ok(());
+    };
     // Untyped, since a stored object that cannot be decoded gets a status too.
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &ApiResource::erase::<TpStack>(&()));
+    let api: Api<DynamicObject> = Api::namespaced_with(
+        client.clone(),
+        namespace,
+        &ApiResource::erase::<TpStack>(&()),
+    );
     let patch = json!({
         "apiVersion": TpStack::api_version(&()),
         "kind": TpStack::kind(&()),
@@ -47,7 +62,14 @@ pub async fn write(
         "metadata": {"name": name, "uid": metadata.uid},
         "status": new,
     });
-    match api.patch_status(name, &PatchParams::apply(STATUS_MANAGER).force(), &Patch::Apply(&patch)).await {
+    match api
+        .patch_status(
+            name,
+            &PatchParams::apply(STATUS_MANAGER).force(),
+            &Patch::Apply(&patch),
+        )
+        .await
+    {
         Ok(_) => Ok(()),
         // Gone, or replaced: the watch brings what is there now.
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
@@ -64,7 +86,10 @@ pub fn status(
     service_account: &ServiceAccountName,
     now: &Time,
 ) -> TpStackStatus {
-    let mut new = TpStackStatus { observed_generation: metadata.generation, ..old.clone() };
+    let mut new = TpStackStatus {
+        observed_generation: metadata.generation,
+        ..old.clone()
+    };
     let stalled = stalled(metadata, outcome, service_account);
     let mut findings: Vec<(&str, Finding)> = Vec::new();
     if let Outcome::Worked(worked) = outcome {
@@ -72,55 +97,101 @@ pub fn status(
         findings.extend(PARTS.map(|(part, name)| (name, conditions::part(part, worked))));
     } else {
         // Nothing was learnt about the parts: what was known stays, and what was never known says so.
-        let unknown = || Finding { status: ConditionStatus::Unknown, reason: "NotEvaluated", message: String::new() };
-        let missing = PARTS.iter().filter(|(_, name)| !old.conditions.iter().any(|condition| condition.type_ == *name));
+        let unknown = || Finding {
+            status: ConditionStatus::Unknown,
+            reason: "NotEvaluated",
+            message: String::new(),
+        };
+        let missing = PARTS.iter().filter(|(_, name)| {
+            !old.conditions
+                .iter()
+                .any(|condition| condition.type_ == *name)
+        });
         findings.extend(missing.map(|(_, name)| (*name, unknown())));
     }
-    let waiting: Vec<&str> = findings.iter().filter(|(_, f)| f.status != ConditionStatus::True).map(|(name, _)| *name).collect();
+    let waiting: Vec<&str> = findings
+        .iter()
+        .filter(|(_, f)| f.status != ConditionStatus::True)
+        .map(|(name, _)| *name)
+        .collect();
     let (ready, reconciling, stalled) = overall(outcome, stalled, &waiting);
     new.phase = Some(match (ready.status, stalled.status) {
         (_, ConditionStatus::True) => Phase::Stalled,
         (ConditionStatus::True, _) => Phase::Running,
         _ => Phase::Progressing,
     });
-    findings.extend([("Ready", ready), ("Reconciling", reconciling), ("Stalled", stalled)]);
+    findings.extend([
+        ("Ready", ready),
+        ("Reconciling", reconciling),
+        ("Stalled", stalled),
+    ]);
     for (name, finding) in findings {
         set(&mut new.conditions, name, finding, metadata.generation, now);
     }
-    new.conditions.sort_by_key(|condition| order(&condition.type_));
+    new.conditions
+        .sort_by_key(|condition| order(&condition.type_));
     new
 }
 
 /// Ready, Reconciling and Stalled, as kstatus reads them.
-fn overall(outcome: &Outcome, stalled: Option<Finding>, waiting: &[&str]) -> (Finding, Finding, Finding) {
+fn overall(
+    outcome: &Outcome,
+    stalled: Option<Finding>,
+    waiting: &[&str],
+) -> (Finding, Finding, Finding) {
     if let Some(stalled) = stalled {
         let ready = Finding::no(stalled.reason, stalled.message.clone());
-        return (ready, Finding::no("Stalled", "nothing goes on until somebody acts; see Stalled"), stalled);
+        return (
+            ready,
+            Finding::no(
+                "Stalled",
+                "nothing goes on until somebody acts; see Stalled",
+            ),
+            stalled,
+        );
     }
     let not_stalled = Finding::no("NotStalled", "");
     if let Outcome::Unread(message) = outcome {
         let ready = Finding::no("ReadFailed", message.clone());
-        return (ready, Finding::yes("ReadFailed", message.clone()), not_stalled);
+        return (
+            ready,
+            Finding::yes("ReadFailed", message.clone()),
+            not_stalled,
+        );
     }
     if waiting.is_empty() {
         let ready = Finding::yes("AllComponentsReady", "");
         return (ready, Finding::no("UpToDate", ""), not_stalled);
     }
     let message = format!("waiting for {}", waiting.join(", "));
-    (Finding::no("ComponentsNotReady", message.clone()), Finding::yes("Progressing", message), not_stalled)
+    (
+        Finding::no("ComponentsNotReady", message.clone()),
+        Finding::yes("Progressing", message),
+        not_stalled,
+    )
 }
 
 /// Why nothing goes on until somebody acts, if so.
-fn stalled(metadata: &ObjectMeta, outcome: &Outcome, service_account: &ServiceAccountName) -> Option<Finding> {
+fn stalled(
+    metadata: &ObjectMeta,
+    outcome: &Outcome,
+    service_account: &ServiceAccountName,
+) -> Option<Finding> {
     match outcome {
-        Outcome::Undecodable(error) => Some(Finding::yes("InvalidSpec", format!("the stored object is no valid TpStack: {error}; correct it with kubectl edit"))),
+        Outcome::Undecodable(error) => Some(Finding::yes(
+            "InvalidSpec",
+            format!("the stored object is no valid TpStack: {error}; correct it with kubectl edit"),
+        )),
         Outcome::Invalid(violations) => {
             let violations: Vec<String> = violations.iter().map(ToString::to_string).collect();
             Some(Finding::yes("InvalidSpec", violations.join("; ")))
         }
         Outcome::NotGranted => {
             let namespace = metadata.namespace.as_deref().unwrap_or_default();
-            let ServiceAccountName { namespace: home, name } = service_account;
+            let ServiceAccountName {
+                namespace: home,
+                name,
+            } = service_account;
             Some(Finding::yes(
                 "NamespaceNotGranted",
                 format!(
@@ -130,7 +201,9 @@ fn stalled(metadata: &ObjectMeta, outcome: &Outcome, service_account: &ServiceAc
             ))
         }
         Outcome::Stopped(loss) => Some(Finding::yes(loss.reason, loss.message.clone())),
-        Outcome::Worked(worked) => conditions::conflicts(worked, None).map(|message| Finding::yes("NameConflict", message)),
+        Outcome::Worked(worked) => {
+            conditions::conflicts(worked, None).map(|message| Finding::yes("NameConflict", message))
+        }
         Outcome::Unread(_) => None,
     }
 }
@@ -138,36 +211,56 @@ fn stalled(metadata: &ObjectMeta, outcome: &Outcome, service_account: &ServiceAc
 /// What is told besides conditions, after a run that wrote children.
 fn describe(new: &mut TpStackStatus, worked: &Worked, raw: Option<&TpStack>) {
     let stack = &worked.stack;
-    let deployment = worked.applied.objects.get(&ObjectId::new(Kind::Deployment, Component::Api.name(&stack.name)));
+    let deployment = worked.applied.objects.get(&ObjectId::new(
+        Kind::Deployment,
+        Component::Api.name(&stack.name),
+    ));
     let replicas = deployment.map_or(0, |object| count(object, "replicas"));
     let ready = deployment.map_or(0, |object| count(object, "readyReplicas"));
     new.replicas = i32::try_from(replicas).unwrap_or(i32::MAX);
-    let selector: Vec<String> =
-        Component::Api.selector_labels(&stack.name).into_iter().map(|(key, value)| format!("{key}={value}")).collect();
+    let selector: Vec<String> = Component::Api
+        .selector_labels(&stack.name)
+        .into_iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect();
     new.selector = Some(selector.join(","));
     let routed = conditions::part(Part::Ingress, worked).status == ConditionStatus::True;
     new.endpoints = match &stack.ingress {
-        Some(ingress) if routed => {
-            ingress.hosts.iter().map(|host| Endpoint { name: "api".to_owned(), url: format!("https://{host}") }).collect()
-        }
+        Some(ingress) if routed => ingress
+            .hosts
+            .iter()
+            .map(|host| Endpoint {
+                name: "api".to_owned(),
+                url: format!("https://{host}"),
+            })
+            .collect(),
         _ => Vec::new(),
     };
-    let holds_data = |component: Component, before: Option<String>| match component {
-        Component::Postgres => worked.work.stores.postgres.as_ref(),
-        Component::Redis | Component::Api => worked.work.stores.redis.as_ref(),
-    }
-    .map_or(before, |pair| pair.volume_uid.clone().filter(|_| pair.initialized));
+    let holds_data = |component: Component, before: Option<String>| {
+        match component {
+            Component::Postgres => worked.work.stores.postgres.as_ref(),
+            Component::Redis | Component::Api => worked.work.stores.redis.as_ref(),
+        }
+        .map_or(before, |pair| {
+            pair.volume_uid.clone().filter(|_| pair.initialized)
+        })
+    };
     let engine = raw.map_or_else(String::new, |raw| format!("{:?}", raw.spec.postgres.engine));
     let redis = raw.map_or(RedisEngine::Disabled, |raw| raw.spec.redis.engine);
     new.postgres = Some(PostgresStatus {
         engine: engine.clone(),
         version: stack.postgres.version.clone(),
         volume: Component::Postgres.volume_name(&stack.name),
-        volume_uid: holds_data(Component::Postgres, new.postgres.take().and_then(|postgres| postgres.volume_uid)),
+        volume_uid: holds_data(
+            Component::Postgres,
+            new.postgres.take().and_then(|postgres| postgres.volume_uid),
+        ),
     });
     // While Redis is off its volume is set aside, not lost: it is remembered for the day it is turned on again.
     new.redis_volume_uid = match &stack.redis {
-        Some(redis) if redis.storage.is_some() => holds_data(Component::Redis, new.redis_volume_uid.take()),
+        Some(redis) if redis.storage.is_some() => {
+            holds_data(Component::Redis, new.redis_volume_uid.take())
+        }
         _ => new.redis_volume_uid.take(),
     };
     new.summary = Some(Summary {
@@ -178,8 +271,17 @@ fn describe(new: &mut TpStackStatus, worked: &Worked, raw: Option<&TpStack>) {
 }
 
 /// Sets one condition; its date moves only when its status does.
-fn set(conditions: &mut Vec<Condition>, name: &str, finding: Finding, generation: Option<i64>, now: &Time) {
-    let before = conditions.iter().position(|condition| condition.type_ == name).map(|index| conditions.remove(index));
+fn set(
+    conditions: &mut Vec<Condition>,
+    name: &str,
+    finding: Finding,
+    generation: Option<i64>,
+    now: &Time,
+) {
+    let before = conditions
+        .iter()
+        .position(|condition| condition.type_ == name)
+        .map(|index| conditions.remove(index));
     let last_transition_time = match before {
         Some(before) if before.status == finding.status => before.last_transition_time,
         _ => now.clone(),
@@ -195,7 +297,11 @@ fn set(conditions: &mut Vec<Condition>, name: &str, finding: Finding, generation
 }
 
 fn order(name: &str) -> usize {
-    let names = ["Ready", "Reconciling", "Stalled"].into_iter().chain(PARTS.iter().map(|(_, name)| *name));
-    names.enumerate().find(|(_, known)| *known == name).map_or(usize::MAX, |(index, _)| index)
+    let names = ["Ready", "Reconciling", "Stalled"]
+        .into_iter()
+        .chain(PARTS.iter().map(|(_, name)| *name));
+    names
+        .enumerate()
+        .find(|(_, known)| *known == name)
+        .map_or(usize::MAX, |(index, _)| index)
 }
-

@@ -8,9 +8,9 @@ use futures::StreamExt;
 use kube::Client;
 use kube::api::{Api, DynamicObject};
 use kube::core::{DeserializeGuard, ObjectMeta, PartialObjectMeta};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::ObjectRef;
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::WatchStreamExt;
 use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 
@@ -33,7 +33,12 @@ pub struct Watches {
 impl Watches {
     /// No watch yet. `client` must have no deadline on reads, since a watch is one long answer.
     pub fn new(client: Client, metrics: Arc<Metrics>, triggers: Sender<Trigger>) -> Self {
-        Self { client, metrics, triggers, running: BTreeMap::new() }
+        Self {
+            client,
+            metrics,
+            triggers,
+            running: BTreeMap::new(),
+        }
     }
 
     /// Starts what is wanted and not running, ends what is running and not wanted any more.
@@ -47,8 +52,17 @@ impl Watches {
         });
         for (namespace, kind) in wanted {
             if !self.running.contains_key(&(namespace.clone(), *kind)) {
-                let task = watch(self.client.clone(), Arc::clone(&self.metrics), self.triggers.clone(), namespace.clone(), *kind);
-                self.running.insert((namespace.clone(), *kind), tokio::spawn(task).abort_handle());
+                let task = watch(
+                    self.client.clone(),
+                    Arc::clone(&self.metrics),
+                    self.triggers.clone(),
+                    namespace.clone(),
+                    *kind,
+                );
+                self.running.insert(
+                    (namespace.clone(), *kind),
+                    tokio::spawn(task).abort_handle(),
+                );
             }
         }
         self.metrics.watches(self.running.len());
@@ -61,8 +75,15 @@ impl Drop for Watches {
     }
 }
 
-async fn watch(client: Client, metrics: Arc<Metrics>, triggers: Sender<Trigger>, namespace: String, kind: Kind) {
-    let api: Api<PartialObjectMeta<DynamicObject>> = Api::namespaced_with(client, &namespace, &kind.resource());
+async fn watch(
+    client: Client,
+    metrics: Arc<Metrics>,
+    triggers: Sender<Trigger>,
+    namespace: String,
+    kind: Kind,
+) {
+    let api: Api<PartialObjectMeta<DynamicObject>> =
+        Api::namespaced_with(client, &namespace, &kind.resource());
     let config = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGED_BY}"));
     let mut events = watcher(api, config).default_backoff().boxed();
     while let Some(event) = events.next().await {
@@ -85,8 +106,19 @@ async fn watch(client: Client, metrics: Arc<Metrics>, triggers: Sender<Trigger>,
 
 /// The stacks a child belongs to: by its controller, and by its label, which kept objects have alone.
 fn owners(namespace: &str, metadata: &ObjectMeta) -> Vec<Trigger> {
-    let label = metadata.labels.as_ref().and_then(|labels| labels.get(INSTANCE_LABEL));
-    let owners = metadata.owner_references.iter().flatten().filter(|owner| owner.kind == "TpStack").map(|owner| &owner.name);
+    let label = metadata
+        .labels
+        .as_ref()
+        .and_then(|labels| labels.get(INSTANCE_LABEL));
+    let owners = metadata
+        .owner_references
+        .iter()
+        .flatten()
+        .filter(|owner| owner.kind == "TpStack")
+        .map(|owner| &owner.name);
     let names: BTreeSet<&String> = owners.chain(label).collect();
-    names.into_iter().map(|name| ObjectRef::new(name).within(namespace)).collect()
+    names
+        .into_iter()
+        .map(|name| ObjectRef::new(name).within(namespace))
+        .collect()
 }

@@ -52,17 +52,27 @@ pub fn render(arguments: &Arguments) -> anyhow::Result<String> {
     let name = arguments.file.display();
     let text = if arguments.file.as_os_str() == "-" {
         let mut text = String::new();
-        std::io::stdin().read_to_string(&mut text).context("failed to read standard input")?;
+        std::io::stdin()
+            .read_to_string(&mut text)
+            .context("failed to read standard input")?;
         text
     } else {
-        std::fs::read_to_string(&arguments.file).with_context(|| format!("failed to read {name}"))?
+        std::fs::read_to_string(&arguments.file)
+            .with_context(|| format!("failed to read {name}"))?
     };
     let without: Vec<OptionalApi> = arguments.without.iter().map(|api| (*api).into()).collect();
-    let capabilities = OptionalApi::ALL.into_iter().filter(|api| !without.contains(api)).collect();
-    let observed = Observed { capabilities, ..Observed::default() };
+    let capabilities = OptionalApi::ALL
+        .into_iter()
+        .filter(|api| !without.contains(api))
+        .collect();
+    let observed = Observed {
+        capabilities,
+        ..Observed::default()
+    };
     let mut documents = Vec::new();
     for stack in read(&text).with_context(|| format!("in {name}"))? {
-        documents.extend(children(stack, arguments, &observed).with_context(|| format!("in {name}"))?);
+        documents
+            .extend(children(stack, arguments, &observed).with_context(|| format!("in {name}"))?);
     }
     if documents.is_empty() {
         bail!("{name} has no TpStack");
@@ -71,31 +81,56 @@ pub fn render(arguments: &Arguments) -> anyhow::Result<String> {
 }
 
 fn read(text: &str) -> anyhow::Result<Vec<TpStack>> {
-    let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(text).context("not valid YAML")?;
+    let documents: Vec<serde_json::Value> =
+        serde_saphyr::from_multiple(text).context("not valid YAML")?;
     let mut stacks = Vec::new();
     for document in documents.into_iter().filter(|document| !document.is_null()) {
-        let field = |key: &str| document.get(key).and_then(serde_json::Value::as_str).unwrap_or_default();
+        let field = |key: &str| {
+            document
+                .get(key)
+                .and_then(serde_json::Value::as_str)
+                .unwrap_or_default()
+        };
         if field("kind") != "TpStack" || !field("apiVersion").starts_with(&format!("{GROUP}/")) {
-            bail!("a document is no TpStack of {GROUP} but kind {:?}, apiVersion {:?}: remove it", field("kind"), field("apiVersion"));
+            bail!(
+                "a document is no TpStack of {GROUP} but kind {:?}, apiVersion {:?}: remove it",
+                field("kind"),
+                field("apiVersion")
+            );
         }
         stacks.push(serde_json::from_value(document).context("not a valid TpStack")?);
     }
     Ok(stacks)
 }
 
-fn children(mut stack: TpStack, arguments: &Arguments, observed: &Observed) -> anyhow::Result<Vec<String>> {
-    stack.metadata.namespace.get_or_insert_with(|| arguments.namespace.clone());
+fn children(
+    mut stack: TpStack,
+    arguments: &Arguments,
+    observed: &Observed,
+) -> anyhow::Result<Vec<String>> {
+    stack
+        .metadata
+        .namespace
+        .get_or_insert_with(|| arguments.namespace.clone());
     stack.metadata.uid = Some("00000000-0000-0000-0000-000000000000".to_owned());
     // What is in the file may come from a cluster: what that cluster knows of it does not matter here.
     stack.status = None;
     let valid = validate(&stack).map_err(|violations| {
-        let lines: Vec<String> = violations.iter().map(|violation| format!("\n  {violation}")).collect();
-        anyhow::anyhow!("TpStack {:?} is not valid:{}", stack.metadata.name.as_deref().unwrap_or_default(), lines.concat())
+        let lines: Vec<String> = violations
+            .iter()
+            .map(|violation| format!("\n  {violation}"))
+            .collect();
+        anyhow::anyhow!(
+            "TpStack {:?} is not valid:{}",
+            stack.metadata.name.as_deref().unwrap_or_default(),
+            lines.concat()
+        )
     })?;
     fresh(&stack, &valid, &arguments.images, observed)
         .into_iter()
         .map(|object| {
-            let yaml = serde_saphyr::to_string(&object.value).with_context(|| format!("failed to write {} as YAML", object.id))?;
+            let yaml = serde_saphyr::to_string(&object.value)
+                .with_context(|| format!("failed to write {} as YAML", object.id))?;
             Ok(format!("---\n{yaml}"))
         })
         .collect()

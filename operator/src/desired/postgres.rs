@@ -23,6 +23,10 @@ pub const APPLICATION_ROLE: &str = "appuser";
 /// Key of the superuser's password. The superuser logs in through the pod's socket without it; initdb asks for one.
 pub const SUPERUSER_PASSWORD: &str = "superuser-password";
 
+/// Makes the application's role and database, at the end of initdb. The Compose stack's own script: one source, so that
+/// a database made by either runtime is the same.
+const APPLICATION_SCRIPT: &str = "10-application.sh";
+
 const POSTGRES: Component = Component::Postgres;
 
 /// User and group of the official Debian image.
@@ -149,8 +153,12 @@ fn pod_spec(stack: &Stack, images: &Images) -> PodSpec {
                 "POSTGRES_PASSWORD_FILE",
                 format!("{}/postgres/{SUPERUSER_PASSWORD}", pod::SECRETS),
             ),
-            pod::env("APPLICATION_ROLE", APPLICATION_ROLE),
-            pod::env("APPLICATION_DATABASE", &stack.postgres.database),
+            pod::env("APP_USER", APPLICATION_ROLE),
+            pod::env("APP_DATABASE", &stack.postgres.database),
+            pod::env(
+                "APP_PASSWORD_FILE",
+                format!("{}/postgres/password", pod::SECRETS),
+            ),
         ]),
         ..container(
             "initialize",
