@@ -63,7 +63,7 @@ pub struct PostgresConfig {
     pub password: Password,
     /// How much TLS to ask for.
     pub ssl_mode: SslMode,
-    /// Authorities to trust instead of the public ones.
+    /// Authorities to trust beside the public ones (the driver always trusts those).
     pub ca_file: Option<PathBuf>,
     /// Connections at most.
     pub pool_size: u32,
@@ -84,7 +84,7 @@ pub enum SslMode {
     Prefer,
     /// TLS, its certificate unchecked.
     Require,
-    /// TLS with a certificate signed by a trusted authority.
+    /// TLS with a certificate signed by a trusted authority, for whatever name: a public one signs for anybody.
     VerifyCa,
     /// The same, and made for the host's name.
     VerifyFull,

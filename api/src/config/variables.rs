@@ -32,7 +32,11 @@ pub(super) const VARIABLES: &[(&str, &str, &str)] = &[
         "prefer",
         "disable, prefer, require, verify-ca or verify-full (the default once DB_CA_FILE is set)",
     ),
-    ("DB_CA_FILE", "", "PEM file of the authorities to trust"),
+    (
+        "DB_CA_FILE",
+        "",
+        "PEM file of authorities to trust beside the public ones",
+    ),
     ("DB_POOL_SIZE", "10", "connections at most"),
     (
         "DB_ACQUIRE_TIMEOUT_MS",
@@ -63,7 +67,11 @@ pub(super) const VARIABLES: &[(&str, &str, &str)] = &[
         "false",
         "whether to use TLS (true once REDIS_CA_FILE is set)",
     ),
-    ("REDIS_CA_FILE", "", "PEM file of the authorities to trust"),
+    (
+        "REDIS_CA_FILE",
+        "",
+        "PEM file of the authorities to trust instead of the system's",
+    ),
     (
         "REDIS_TIMEOUT_MS",
         "50",

@@ -19,3 +19,5 @@ mod redis;
 #[path = "../harness/contract.rs"]
 mod suite;
 mod testbed;
+mod tls;
+mod tls_connections;

@@ -3,6 +3,7 @@
 use crate::{
     api::eventually,
     testbed::{Server, free_port, run, variable},
+    tls::Authority,
 };
 use std::{
     env, fs,
@@ -125,6 +126,29 @@ impl Postgres {
 
     pub(crate) async fn start() -> Self {
         let mut postgres = Self::absent();
+        postgres.bring_up().await;
+        postgres
+    }
+
+    /// A server that takes no connection without TLS.
+    pub(crate) async fn start_with_tls(authority: &Authority) -> Self {
+        let mut postgres = Self::absent();
+        let identity = authority.identify(postgres.folder.path());
+        let settings = format!(
+            "ssl = on\nssl_cert_file = '{}'\nssl_key_file = '{}'\n",
+            identity.certificate.display(),
+            identity.key.display()
+        );
+        let data = postgres.folder.path().join("data");
+        fs::write(data.join("postgresql.auto.conf"), settings).unwrap();
+        fs::write(
+            data.join("pg_hba.conf"),
+            "hostssl all all 127.0.0.1/32 scram-sha-256\n",
+        )
+        .unwrap();
+        for file in [&identity.certificate, &identity.key] {
+            give_away(file);
+        }
         postgres.bring_up().await;
         postgres
     }

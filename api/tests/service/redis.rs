@@ -3,6 +3,7 @@
 use crate::{
     api::eventually,
     testbed::{Server, free_port, run, variable},
+    tls::{Authority, Identity},
 };
 use std::process::{Command, Stdio};
 
@@ -12,6 +13,7 @@ pub(crate) struct Redis {
     pub(crate) port: u16,
     folder: tempfile::TempDir,
     server: Option<Server>,
+    identity: Option<Identity>,
 }
 
 impl Redis {
@@ -21,6 +23,7 @@ impl Redis {
             port: free_port(),
             folder: tempfile::tempdir().unwrap(),
             server: None,
+            identity: None,
         }
     }
 
@@ -30,10 +33,18 @@ impl Redis {
         redis
     }
 
+    /// A server that speaks TLS only.
+    pub(crate) async fn start_with_tls(authority: &Authority) -> Self {
+        let mut redis = Self::absent();
+        redis.identity = Some(authority.identify(redis.folder.path()));
+        redis.bring_up().await;
+        redis
+    }
+
     pub(crate) async fn bring_up(&mut self) {
         let mut command = Command::new(variable("TESTBED_REDIS_SERVER"));
         command
-            .args(["--bind", "127.0.0.1", "--port", &self.port.to_string()])
+            .args(["--bind", "127.0.0.1"])
             .args([
                 "--requirepass",
                 PASSWORD,
@@ -44,6 +55,23 @@ impl Redis {
             ])
             .current_dir(self.folder.path())
             .stdout(Stdio::null());
+        let port = self.port.to_string();
+        match &self.identity {
+            None => _ = command.args(["--port", &port]),
+            Some(identity) => {
+                command.args([
+                    "--port",
+                    "0",
+                    "--tls-port",
+                    &port,
+                    "--tls-auth-clients",
+                    "no",
+                ]);
+                command.arg("--tls-cert-file").arg(&identity.certificate);
+                command.arg("--tls-key-file").arg(&identity.key);
+                command.arg("--tls-ca-cert-file").arg(&identity.authority);
+            }
+        }
         self.server = Some(Server::spawn(&mut command));
         eventually("Redis answers", async || {
             let output = self.client().arg("PING").output().unwrap();
@@ -81,6 +109,12 @@ impl Redis {
                 "--no-auth-warning",
             ])
             .env("REDISCLI_AUTH", PASSWORD);
+        if let Some(identity) = &self.identity {
+            command
+                .arg("--tls")
+                .arg("--cacert")
+                .arg(&identity.authority);
+        }
         command
     }
 }
