@@ -6,6 +6,10 @@
 //! Run it with `make test-control-plane`, or `testbed/with control-plane -- cargo test -p operator --all-features
 //! --test control_plane`.
 #![expect(
+    clippy::disallowed_methods,
+    reason = "tests play the users, the controllers and the rivals"
+)]
+#![expect(
     clippy::indexing_slicing,
     clippy::panic,
     reason = "a test that meets the unexpected fails"

@@ -1,0 +1,211 @@
+//! Where the operator was given rights, and where not.
+
+use serde_json::{Value, json};
+
+use crate::harness::{
+    environment::{kubectl, paste},
+    kinds::{self, CHILDREN},
+    masks::made_in,
+    pods::Kubelet,
+    sandbox::Sandbox,
+    setup::{OPERATOR_ACCOUNT, OPERATOR_NAMESPACE},
+    stack::{everything_on, last_command},
+    wait::{eventually, holds},
+};
+
+#[tokio::test]
+async fn a_stack_where_nothing_was_granted_says_so_and_the_command_it_gives_is_enough() {
+    let sandbox = Sandbox::ungranted().await;
+    let _kubelet = Kubelet::start(&sandbox);
+    let stack = sandbox.stack("shop", everything_on()).await;
+    let message = stack.stalled("NamespaceNotGranted").await;
+    stack.becomes("Ready", "False", "NamespaceNotGranted").await;
+    assert!(
+        made_in(&sandbox).await.is_empty(),
+        "something was made without a grant"
+    );
+    let command = last_command(&message);
+    assert_eq!(
+        command,
+        format!(
+            "kubectl create rolebinding tpstack-operator --clusterrole=tpstack-operator-children \
+             --serviceaccount=tpstack-system:tpstack-operator --namespace={}",
+            sandbox.namespace
+        )
+    );
+    paste(&command);
+    stack.ready().await;
+    stack.applied(CHILDREN.into_iter()).await;
+}
+
+#[tokio::test]
+async fn a_grant_taken_back_is_named_and_given_again_heals() {
+    let sandbox = Sandbox::shared().await;
+    let _kubelet = Kubelet::start(&sandbox);
+    let stack = sandbox.stack("shop", everything_on()).await;
+    stack.ready().await;
+    let before = stack.uids(CHILDREN.into_iter()).await;
+
+    sandbox.delete(&kinds::ROLE_BINDING, OPERATOR_ACCOUNT).await;
+    let message = stack.stalled("NamespaceNotGranted").await;
+    stack.becomes("Ready", "False", "NamespaceNotGranted").await;
+    assert_eq!(
+        stack.uids(CHILDREN.into_iter()).await,
+        before,
+        "without rights nothing can have been replaced"
+    );
+    // What changes meanwhile is not forgotten.
+    sandbox.delete(&kinds::SERVICE, "shop-redis").await;
+    stack.change(json!({"api": {"replicas": 3}})).await;
+
+    paste(&last_command(&message));
+    stack.ready().await;
+    stack.applied(CHILDREN.into_iter()).await;
+    assert_eq!(
+        stack.must_child((kinds::DEPLOYMENT, "api")).await["spec"]["replicas"],
+        json!(3)
+    );
+    // It watches again, too.
+    sandbox.delete(&kinds::SERVICE, "shop-redis").await;
+    stack.applied(CHILDREN.into_iter()).await;
+}
+
+#[tokio::test]
+async fn a_namespace_without_a_grant_holds_up_no_other() {
+    let without = Sandbox::ungranted().await;
+    let stalled = without.stack("shop", json!({})).await;
+    stalled.stalled("NamespaceNotGranted").await;
+    let with = without.beside().await;
+    let _kubelet = Kubelet::start(&with);
+    with.stack("shop", json!({})).await.ready().await;
+}
+
+#[tokio::test]
+async fn a_grant_that_lacks_one_kind_degrades_that_kind_by_name() {
+    let sandbox = Sandbox::ungranted().await;
+    // The shipped role without ServiceMonitors, as a careful administrator might cut it.
+    let role = kubectl(
+        &[
+            "get",
+            "clusterrole",
+            "tpstack-operator-children",
+            "-o",
+            "json",
+        ],
+        "",
+    );
+    let mut role: Value = serde_json::from_str(&role).expect("kubectl prints JSON");
+    let rules = role["rules"].as_array_mut().expect("a role has rules");
+    rules.retain(|rule| !rule["resources"].to_string().contains("servicemonitors"));
+    let role = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {"name": "cut", "namespace": sandbox.namespace}, "rules": rules,
+    });
+    kubectl(&["create", "-f", "-"], &role.to_string());
+    sandbox
+        .create(
+            &kinds::ROLE_BINDING,
+            json!({
+                "metadata": {"name": OPERATOR_ACCOUNT},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "cut"},
+                "subjects": [{"kind": "ServiceAccount", "name": OPERATOR_ACCOUNT, "namespace": OPERATOR_NAMESPACE}],
+            }),
+        )
+        .await;
+    let _kubelet = Kubelet::start(&sandbox);
+    let stack = sandbox.stack("shop", everything_on()).await;
+    eventually(
+        &sandbox,
+        "Ready is False and the message names servicemonitors",
+        async || {
+            let ready = stack
+                .condition("Ready")
+                .await
+                .ok_or("it has no condition Ready")?;
+            let monitoring = stack
+                .condition("MonitoringReady")
+                .await
+                .map(|c| c.message)
+                .unwrap_or_default();
+            let words = format!("{} {monitoring}", ready.message).to_lowercase();
+            holds(
+                ready.status == "False" && words.contains("servicemonitor"),
+                || format!("{ready:?}, monitoring: {monitoring}"),
+            )
+        },
+    )
+    .await;
+    stack
+        .applied(
+            CHILDREN
+                .into_iter()
+                .filter(|(kind, _)| *kind != kinds::SERVICE_MONITOR),
+        )
+        .await;
+}
+
+#[tokio::test]
+async fn the_shipped_roles_allow_no_more_than_they_say() {
+    let sandbox = Sandbox::ungranted().await;
+    let granted = sandbox.beside().await;
+    let can = |namespace: &str, verb: &str, resource: &str| {
+        let account = format!("system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR_ACCOUNT}");
+        let line = format!(
+            "kubectl auth can-i {verb} {resource} --namespace={namespace} --as={account} || true"
+        );
+        paste(&line).trim() == "yes"
+    };
+    for (verb, resource) in [
+        ("get", "secrets"),
+        ("list", "secrets"),
+        ("create", "deployments.apps"),
+        ("get", "configmaps"),
+    ] {
+        assert!(
+            !can(&sandbox.namespace, verb, resource),
+            "{verb} {resource} is allowed where nothing was granted"
+        );
+    }
+    for (verb, resource) in [
+        ("list", "tpstacks.tpstack.dev"),
+        ("patch", "tpstacks.tpstack.dev/status"),
+    ] {
+        assert!(
+            can(&sandbox.namespace, verb, resource),
+            "{verb} {resource} is needed everywhere"
+        );
+    }
+    for resource in ["secrets", "persistentvolumeclaims"] {
+        for verb in ["get", "list", "watch", "create", "patch"] {
+            assert!(
+                can(&granted.namespace, verb, resource),
+                "{verb} {resource} is needed where granted"
+            );
+        }
+        for verb in ["delete", "deletecollection"] {
+            assert!(
+                !can(&granted.namespace, verb, resource),
+                "nothing may be able to {verb} {resource}"
+            );
+        }
+    }
+    for (verb, resource) in [
+        ("create", "pods"),
+        ("create", "pods/exec"),
+        ("delete", "tpstacks.tpstack.dev"),
+        ("patch", "tpstacks.tpstack.dev"),
+        ("create", "rolebindings.rbac.authorization.k8s.io"),
+        ("bind", "clusterroles.rbac.authorization.k8s.io"),
+        ("escalate", "roles.rbac.authorization.k8s.io"),
+        ("impersonate", "serviceaccounts"),
+        ("get", "nodes"),
+        ("create", "customresourcedefinitions.apiextensions.k8s.io"),
+        ("delete", "namespaces"),
+        ("create", "serviceaccounts/token"),
+    ] {
+        assert!(
+            !can(&granted.namespace, verb, resource),
+            "{verb} {resource} is nothing the operator needs"
+        );
+    }
+}

@@ -1,0 +1,13 @@
+//! What every test of this level starts from: the environment, the operator's process, a namespace of its own, a stack.
+
+pub(crate) mod environment;
+pub(crate) mod kinds;
+pub(crate) mod masks;
+pub(crate) mod objects;
+pub(crate) mod operator;
+pub(crate) mod pods;
+pub(crate) mod report;
+pub(crate) mod sandbox;
+pub(crate) mod setup;
+pub(crate) mod stack;
+pub(crate) mod wait;

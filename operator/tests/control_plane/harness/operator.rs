@@ -1,0 +1,160 @@
+//! The operator's process: started, asked, ended.
+
+use std::{
+    fs::{File, OpenOptions},
+    net::{SocketAddr, TcpListener},
+    path::PathBuf,
+    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+use super::environment::{ENVIRONMENT, TPSTACK};
+
+/// How often the operator looks for optional APIs and granted namespaces in these tests.
+pub(crate) const DISCOVERY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the admin address may take to answer.
+const ANSWER: Duration = Duration::from_secs(3);
+
+/// Starts the program it is given, which keeps the shell's process id, and kills it when the pipe on our standard input
+/// closes: however this test process ends, no operator outlives it.
+const LEASH: &str = r#"
+exec 3<&0
+{ cat <&3 >/dev/null; kill -KILL $$ 2>/dev/null; } 2>/dev/null &
+exec 3<&-
+exec "$@" </dev/null
+"#;
+
+/// A running operator.
+pub(crate) struct Operator {
+    process: Child,
+    leash: Option<ChildStdin>,
+    admin: SocketAddr,
+}
+
+impl Operator {
+    /// Starts the binary with the shipped identity.
+    pub(crate) fn start() -> Self {
+        let admin = free_address();
+        let mut process = Command::new("sh")
+            .args(["-c", LEASH, "sh", TPSTACK, "operator"])
+            .args(["--admin-address", &admin.to_string()])
+            .args([
+                "--discovery-interval",
+                &format!("{}s", DISCOVERY_INTERVAL.as_secs()),
+            ])
+            .env("KUBECONFIG", kubeconfig())
+            .env("RUST_LOG", "info,operator=debug,kube_client=error")
+            .stdin(Stdio::piped())
+            .stdout(log_file())
+            .stderr(log_file())
+            .spawn()
+            .expect("sh runs");
+        let leash = process.stdin.take();
+        Self {
+            process,
+            leash,
+            admin,
+        }
+    }
+
+    /// Whether the process still runs.
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.process.try_wait().expect("it is our child").is_none()
+    }
+
+    /// Ends it as a node that loses power does.
+    pub(crate) fn kill(mut self) {
+        self.process.kill().expect("it is our child");
+        self.process.wait().expect("it is our child");
+    }
+
+    /// Asks it to stop, as the kubelet does, and waits.
+    pub(crate) async fn terminate(mut self, patience: Duration) -> ExitStatus {
+        let sent = Command::new("kill")
+            .args(["-TERM", &self.process.id().to_string()])
+            .status()
+            .expect("kill runs");
+        assert!(
+            sent.success(),
+            "the operator had ended before it was asked to"
+        );
+        let deadline = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.process.try_wait().expect("it is our child") {
+                return status;
+            }
+            assert!(
+                Instant::now() < deadline,
+                "SIGTERM did not end the operator within {patience:?}"
+            );
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// GET on the admin address: the status and the body.
+    pub(crate) async fn ask(&self, path: &str) -> Result<(u16, String), String> {
+        let answer = tokio::time::timeout(ANSWER, self.exchange(path)).await;
+        let answer = answer.map_err(|_| format!("no answer within {ANSWER:?}"))?;
+        let answer = answer.map_err(|error| error.to_string())?;
+        let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
+        let body = answer
+            .split_once("\r\n\r\n")
+            .map(|(_, body)| body.to_owned());
+        status
+            .zip(body)
+            .ok_or_else(|| format!("not HTTP: {answer}"))
+    }
+
+    async fn exchange(&self, path: &str) -> std::io::Result<String> {
+        let mut stream = TcpStream::connect(self.admin).await?;
+        let request = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.admin
+        );
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        Ok(answer)
+    }
+}
+
+impl Drop for Operator {
+    fn drop(&mut self) {
+        drop(self.process.kill());
+        drop(self.leash.take());
+        drop(self.process.wait());
+    }
+}
+
+/// All that every operator of this run has logged.
+pub(crate) fn log() -> String {
+    std::fs::read_to_string(log_path()).unwrap_or_default()
+}
+
+/// The kubeconfig of the shipped identity.
+pub(crate) fn kubeconfig() -> PathBuf {
+    ENVIRONMENT.folder.join("operator.kubeconfig")
+}
+
+fn log_path() -> PathBuf {
+    ENVIRONMENT.folder.join("operator.log")
+}
+
+fn log_file() -> File {
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .open(log_path())
+        .expect("the run folder can be written to")
+}
+
+fn free_address() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound")
+}

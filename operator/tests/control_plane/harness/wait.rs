@@ -1,0 +1,39 @@
+//! Waiting for a condition, with a deadline and a report.
+
+use std::time::{Duration, Instant};
+
+use super::{report, sandbox::Sandbox};
+
+/// How long anything may take. Convergence takes a second or two; the rest is for a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+const PAUSE: Duration = Duration::from_millis(60);
+
+/// Asks until the answer is `Ok`. After the deadline: the last refusal, the operator's log, the objects of the namespace.
+pub(crate) async fn eventually<T>(
+    sandbox: &Sandbox,
+    what: &str,
+    mut probe: impl AsyncFnMut() -> Result<T, String>,
+) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let refusal = match probe().await {
+            Ok(answer) => return answer,
+            Err(refusal) => refusal,
+        };
+        let in_time = Instant::now() < deadline;
+        assert!(
+            in_time,
+            "after {PATIENCE:?} still not: {what}
+because: {refusal}
+{}",
+            report::of(sandbox).await
+        );
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+/// `Ok` when it holds.
+pub(crate) fn holds(condition: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
+    if condition { Ok(()) } else { Err(otherwise()) }
+}

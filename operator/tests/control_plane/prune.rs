@@ -1,0 +1,119 @@
+//! What a changed spec no longer asks for goes; nothing else does.
+
+use serde_json::json;
+
+use crate::harness::{
+    kinds::{self, CHILDREN, Child},
+    masks::{made_in, names},
+    pods::Kubelet,
+    sandbox::Sandbox,
+    stack::{Stack, everything_on},
+    wait::{eventually, holds},
+};
+
+const REDIS_WORKLOAD: [Child; 3] = [
+    (kinds::STATEFUL_SET, "redis"),
+    (kinds::SERVICE, "redis"),
+    (kinds::CONFIG_MAP, "redis"),
+];
+const REDIS_DATA: [Child; 2] = [
+    (kinds::VOLUME_CLAIM, "redis-data"),
+    (kinds::SECRET, "redis-credentials"),
+];
+const ROUTES: [Child; 3] = [
+    (kinds::INGRESS_ROUTE, "api"),
+    (kinds::INGRESS_ROUTE, "api-redirect"),
+    (kinds::MIDDLEWARE, "api-redirect"),
+];
+
+#[tokio::test]
+async fn redis_disabled_loses_its_workload_and_keeps_its_data() {
+    let sandbox = Sandbox::shared().await;
+    let _kubelet = Kubelet::start(&sandbox);
+    let stack = sandbox.stack("shop", everything_on()).await;
+    stack.ready().await;
+    let data = stack.uids(REDIS_DATA.into_iter()).await;
+    let secret = stack.must_child(REDIS_DATA[1]).await["data"].clone();
+    assert!(api_environment(&stack).await.contains("REDIS_HOST"));
+
+    stack.change(json!({"redis": {"engine": "Disabled"}})).await;
+    left_over(&stack, &REDIS_WORKLOAD).await;
+    let redis = stack.becomes("RedisReady", "True", "Disabled").await;
+    assert_eq!(redis.status, "True", "nothing is waited for");
+    stack.ready().await;
+    assert_eq!(
+        stack.uids(REDIS_DATA.into_iter()).await,
+        data,
+        "the volume or the credentials were replaced"
+    );
+    assert!(
+        !api_environment(&stack).await.contains("REDIS_"),
+        "the API is still told of Redis"
+    );
+
+    stack.change(json!({"redis": {"engine": "BuiltIn"}})).await;
+    stack.ready().await;
+    assert_eq!(
+        stack.uids(REDIS_DATA.into_iter()).await,
+        data,
+        "the kept data was not taken up again"
+    );
+    assert_eq!(stack.must_child(REDIS_DATA[1]).await["data"], secret);
+    assert!(api_environment(&stack).await.contains("REDIS_HOST"));
+}
+
+#[tokio::test]
+async fn a_route_taken_out_of_the_spec_is_removed() {
+    let sandbox = Sandbox::shared().await;
+    let stack = sandbox.stack("shop", everything_on()).await;
+    stack.applied(CHILDREN.into_iter()).await;
+    stack
+        .change(json!({"ingress": {"redirectToHttps": false}}))
+        .await;
+    left_over(&stack, &ROUTES[1..]).await;
+    stack.change(json!({"ingress": null})).await;
+    left_over(&stack, &ROUTES).await;
+    stack.becomes("IngressReady", "True", "NotConfigured").await;
+    assert!(
+        stack
+            .object()
+            .await
+            .pointer("/status/endpoints/0")
+            .is_none(),
+        "the status still names a URL"
+    );
+}
+
+#[tokio::test]
+async fn monitoring_disabled_removes_its_service_monitor() {
+    let sandbox = Sandbox::shared().await;
+    let stack = sandbox.stack("shop", everything_on()).await;
+    stack.applied(CHILDREN.into_iter()).await;
+    stack
+        .change(json!({"monitoring": {"mode": "Disabled"}}))
+        .await;
+    left_over(&stack, &[(kinds::SERVICE_MONITOR, "api")]).await;
+    stack.becomes("MonitoringReady", "True", "Disabled").await;
+}
+
+/// Waits until the namespace holds every child but these.
+async fn left_over(stack: &Stack<'_>, gone: &[Child]) {
+    let expected = names(
+        &stack.name,
+        CHILDREN.into_iter().filter(|child| !gone.contains(child)),
+    );
+    eventually(
+        stack.sandbox,
+        &format!("all but {gone:?} are left"),
+        async || {
+            let left: Vec<String> = made_in(stack.sandbox).await.into_keys().collect();
+            holds(left == expected, || format!("left are {left:?}"))
+        },
+    )
+    .await;
+}
+
+async fn api_environment(stack: &Stack<'_>) -> String {
+    let deployment = stack.must_child((kinds::DEPLOYMENT, "api")).await;
+    deployment["spec"]["template"]["spec"]["containers"][0]["env"].to_string()
+}
