@@ -5,6 +5,7 @@
 )]
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
@@ -102,7 +103,12 @@ fn draw(stack: &Stack, component: Component) -> Result<BTreeMap<String, String>,
             failed = Some(error);
         }
         // Hexadecimal: safe in every URL, shell and configuration file.
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        bytes
+            .iter()
+            .fold(String::with_capacity(64), |mut text, byte| {
+                write!(text, "{byte:02x}").expect("a String takes everything");
+                text
+            })
     });
     match failed {
         Some(error) => Err(error),

@@ -13,7 +13,7 @@ use crate::observed::Capabilities;
 use crate::settings::Settings;
 
 /// First and longest pause between two tries over the same stack.
-const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(1));
 
 /// What runs share.
 pub struct Context {

@@ -33,7 +33,7 @@ const DEBOUNCE: Duration = Duration::from_millis(50);
 /// Deadline of one call to the API server. Without it, a half-open connection holds a call for ever.
 const CALL_DEADLINE: Duration = Duration::from_secs(15);
 /// Longest silence of a watch: the API server ends it after less than five minutes by itself.
-const WATCH_DEADLINE: Duration = Duration::from_secs(300);
+const WATCH_DEADLINE: Duration = Duration::from_mins(5);
 
 type Guarded = DeserializeGuard<TpStack>;
 
@@ -172,6 +172,10 @@ fn relevant(object: &Guarded) -> u64 {
     hasher.finish()
 }
 
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "the controller asks for this signature"
+)]
 fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action {
     let pause = context.pause(object.meta());
     tracing::debug!(stack = %ObjectRef::from(&*object), %error, pause_seconds = pause.as_secs(), "trying again");

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
+use crate::crd::GROUP;
 use crate::desired::metadata::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL};
 use crate::kind::{Kind, ObjectId, OptionalApi};
 use crate::quantity::Size;
@@ -77,23 +78,25 @@ impl Observed {
             .iter()
             .flatten()
             .find(|owner| owner.controller == Some(true));
+        let is_kept = id.kind.is_kept();
         match controller {
             Some(owner) if owner.uid == uid => Ownership::Ours,
-            Some(owner)
-                if owner.kind == "TpStack"
-                    && owner.name == name
-                    && owner.api_version.starts_with("tpstack.dev/") =>
-            {
-                Ownership::Orphan
-            }
-            Some(_) => Ownership::Foreign,
+            Some(owner) if is_namesake(owner, name) => Ownership::Orphan,
             // Without a controller: kept objects never had one, others were orphaned or tampered with. Our own
             // server-side apply left its mark on them, which a label somebody copied does not imitate.
-            None if applied_by_us(metadata) => Ownership::Ours,
-            None if id.kind.is_kept() && wears_our_labels(metadata, name) => Ownership::Ours,
-            None => Ownership::Foreign,
+            None if applied_by_us(metadata) || (is_kept && wears_our_labels(metadata, name)) => {
+                Ownership::Ours
+            }
+            Some(_) | None => Ownership::Foreign,
         }
     }
+}
+
+/// Whether an owner is a TpStack of this name, of another time.
+fn is_namesake(owner: &OwnerReference, name: &str) -> bool {
+    owner.kind == "TpStack"
+        && owner.name == name
+        && owner.api_version.starts_with(&format!("{GROUP}/"))
 }
 
 fn wears_our_labels(metadata: &ObjectMeta, stack: &str) -> bool {

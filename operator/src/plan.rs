@@ -95,7 +95,7 @@ pub fn plan(
             Verdict::Create { .. } => {}
             Verdict::Keep(pair) => {
                 *held(&mut work.stores, component) =
-                    Some(with_mark(pair, stack, component, observed))
+                    Some(with_mark(pair, stack, component, observed));
             }
             Verdict::Wait(message) => work.waits.push((part, message)),
             Verdict::Conflict(id) => work.conflicts.push((part, id)),

@@ -20,7 +20,7 @@ use crate::status;
 use crate::validate::{Stack, validate};
 
 /// Longest time for one run; a hung API server must not hold a worker for ever.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_mins(1);
 
 /// How often kept objects may be made and looked at again within one run.
 const ROUNDS: usize = 3;
@@ -187,7 +187,7 @@ fn log(metadata: &ObjectMeta, outcome: &Outcome) {
             );
         }
         Outcome::Unread(error) => {
-            tracing::warn!(namespace, stack, error, "the cluster could not be read")
+            tracing::warn!(namespace, stack, error, "the cluster could not be read");
         }
         Outcome::Stopped(loss) => tracing::warn!(
             namespace,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use k8s_openapi::api::apps::v1::{StatefulSet, StatefulSetSpec};
 use k8s_openapi::api::core::v1::{
-    ConfigMap, Container, ContainerPort, PersistentVolumeClaimVolumeSource, PodSpec,
+    ConfigMap, Container, ContainerPort, EnvVar, PersistentVolumeClaimVolumeSource, PodSpec,
     PodTemplateSpec, Service, ServicePort, ServiceSpec, Volume, VolumeMount,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -90,8 +90,8 @@ fn scripts(pair: &Pair) -> BTreeMap<String, String> {
             include_str!("postgres/initialize.sh").to_owned(),
         ),
         (
-            "application-role.sh".to_owned(),
-            include_str!("postgres/application-role.sh").to_owned(),
+            APPLICATION_SCRIPT.to_owned(),
+            include_str!("../../../compose/postgres/initdb/10-application.sh").to_owned(),
         ),
     ]);
     // A file, not a variable: it appears without a restart and is read at the next start.
@@ -121,77 +121,75 @@ fn stateful_set(stack: &Stack, images: &Images) -> StatefulSet {
     }
 }
 
-fn pod_spec(stack: &Stack, images: &Images) -> PodSpec {
-    let container = |name: &str, mounts: Vec<VolumeMount>| Container {
+/// What both containers have in common.
+fn container(name: &str, images: &Images, mounts: Vec<VolumeMount>) -> Container {
+    let common = [
+        pod::mount("data", DATA, false),
+        pod::mount("run", "/var/run/postgresql", false),
+        pod::mount("tmp", "/tmp", false),
+    ];
+    Container {
         name: name.to_owned(),
         image: Some(images.postgres.clone()),
         security_context: Some(pod::confined()),
         resources: Some(pod::resources("100m", "128Mi", "512Mi")),
-        volume_mounts: Some(
-            [
-                pod::mount("data", DATA, false),
-                pod::mount("run", "/var/run/postgresql", false),
-                pod::mount("tmp", "/tmp", false),
-            ]
-            .into_iter()
-            .chain(mounts)
-            .collect(),
-        ),
+        volume_mounts: Some(common.into_iter().chain(mounts).collect()),
         ..Container::default()
-    };
-    let pgdata = pod::env("PGDATA", format!("{DATA}/pgdata"));
-    let initialize = Container {
+    }
+}
+
+fn pgdata() -> EnvVar {
+    pod::env("PGDATA", format!("{DATA}/pgdata"))
+}
+
+/// Makes the data directory if there is none.
+fn initialize(stack: &Stack, images: &Images) -> Container {
+    let secret = |key: &str| format!("{}/postgres/{key}", pod::SECRETS);
+    let script = format!("/docker-entrypoint-initdb.d/{APPLICATION_SCRIPT}");
+    let mounts = vec![
+        pod::mount("scripts", "/etc/tpstack", true),
+        VolumeMount {
+            sub_path: Some(APPLICATION_SCRIPT.to_owned()),
+            ..pod::mount("scripts", script, true)
+        },
+        pod::mount("credentials", secret("").trim_end_matches('/'), true),
+    ];
+    Container {
         command: Some(vec![
             "bash".to_owned(),
             "/etc/tpstack/initialize.sh".to_owned(),
         ]),
         env: Some(vec![
-            pgdata.clone(),
+            pgdata(),
             pod::env("POSTGRES_DB", "postgres"),
             pod::env("POSTGRES_INITDB_ARGS", INITDB_ARGS),
-            pod::env(
-                "POSTGRES_PASSWORD_FILE",
-                format!("{}/postgres/{SUPERUSER_PASSWORD}", pod::SECRETS),
-            ),
+            pod::env("POSTGRES_PASSWORD_FILE", secret(SUPERUSER_PASSWORD)),
             pod::env("APP_USER", APPLICATION_ROLE),
             pod::env("APP_DATABASE", &stack.postgres.database),
-            pod::env(
-                "APP_PASSWORD_FILE",
-                format!("{}/postgres/password", pod::SECRETS),
-            ),
+            pod::env("APP_PASSWORD_FILE", secret("password")),
         ]),
-        ..container(
-            "initialize",
-            vec![
-                pod::mount("scripts", "/etc/tpstack", true),
-                VolumeMount {
-                    sub_path: Some("application-role.sh".to_owned()),
-                    ..pod::mount(
-                        "scripts",
-                        "/docker-entrypoint-initdb.d/application-role.sh",
-                        true,
-                    )
-                },
-                pod::mount("credentials", format!("{}/postgres", pod::SECRETS), true),
-            ],
-        )
-    };
+        ..container("initialize", images, mounts)
+    }
+}
+
+fn server(stack: &Stack, images: &Images) -> Container {
     let probe = |period, failures| {
-        // Over TCP: while initdb's scripts run, the server listens on the socket alone.
-        pod::exec_probe(
-            &[
-                "pg_isready",
-                "--quiet",
-                "--host=127.0.0.1",
-                "--username=postgres",
-            ],
-            period,
-            failures,
-        )
+        // Over TCP: while initdb's scripts run, the server listens on the socket alone. As the application's role: the
+        // superuser is refused over TCP, with a line in the log each time.
+        let user = format!("--username={APPLICATION_ROLE}");
+        let database = format!("--dbname={}", stack.postgres.database);
+        let command = [
+            "pg_isready",
+            "--quiet",
+            "--host=127.0.0.1",
+            &user,
+            &database,
+        ];
+        pod::exec_probe(&command, period, failures)
     };
-    let server = Container {
+    Container {
         args: Some(vec!["postgres".to_owned()]),
-        env: Some(vec![pgdata]),
+        env: Some(vec![pgdata()]),
         ports: Some(vec![ContainerPort {
             name: Some("postgres".to_owned()),
             container_port: PORT.into(),
@@ -202,16 +200,24 @@ fn pod_spec(stack: &Stack, images: &Images) -> PodSpec {
         startup_probe: Some(probe(2, 300)),
         readiness_probe: Some(probe(5, 3)),
         liveness_probe: Some(probe(10, 6)),
-        ..container("postgres", vec![pod::mount("shm", "/dev/shm", false)])
-    };
+        ..container(
+            "postgres",
+            images,
+            vec![pod::mount("shm", "/dev/shm", false)],
+        )
+    }
+}
+
+fn pod_spec(stack: &Stack, images: &Images) -> PodSpec {
+    let credentials = POSTGRES.credentials_name(&stack.name);
     PodSpec {
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         security_context: Some(pod::security(USER)),
         // A shutdown writes a checkpoint first.
         termination_grace_period_seconds: Some(120),
-        init_containers: Some(vec![initialize]),
-        containers: vec![server],
+        init_containers: Some(vec![initialize(stack, images)]),
+        containers: vec![server(stack, images)],
         volumes: Some(vec![
             Volume {
                 name: "data".to_owned(),
@@ -223,7 +229,7 @@ fn pod_spec(stack: &Stack, images: &Images) -> PodSpec {
             },
             pod::secret_volume(
                 "credentials",
-                &POSTGRES.credentials_name(&stack.name),
+                &credentials,
                 &["password", SUPERUSER_PASSWORD],
             ),
             pod::config_volume("scripts", &POSTGRES.name(&stack.name), 0o555),

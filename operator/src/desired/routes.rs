@@ -80,16 +80,12 @@ pub fn rule(hosts: &[String]) -> String {
 /// decodes and cleans a path before it matches, but that can be configured away, and an application may read paths
 /// more loosely than Traefik does: any case, any run of slashes and dots in front, and any encoding of each letter.
 pub fn metrics_path() -> String {
-    let letters: String = "metrics"
-        .chars()
-        .map(|letter| {
-            format!(
-                "(?:{letter}|%{:02x}|%{:02x})",
-                letter as u32,
-                letter.to_ascii_uppercase() as u32
-            )
-        })
-        .collect();
+    let letter = |letter: char| {
+        let (lower, upper) = (u32::from(letter), u32::from(letter.to_ascii_uppercase()));
+        format!("(?:{letter}|%{lower:02x}|%{upper:02x})")
+    };
+    let letters: Vec<String> = "metrics".chars().map(letter).collect();
+    let letters = letters.concat();
     format!(r"(?i)^(?:/|\\|\.|%2f|%5c|%2e)*{letters}(?:[^0-9a-z._~-].*)?$")
 }
 
