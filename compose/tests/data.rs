@@ -6,7 +6,7 @@ use std::net::TcpListener;
 
 /// Runs a statement as the API would log in: its role, its password, over TCP.
 pub(crate) fn sql(stack: &Stack, statement: &str) -> Result<String> {
-    let script = r#"PGPASSWORD=$(cat /run/secrets/app-password) exec psql -h "$(hostname -i)" -U appuser -d appdb \
+    let script = r#"PGPASSWORD=$(cat /secrets/app-password) exec psql -h "$(hostname -i)" -U appuser -d appdb \
         --no-psqlrc --quiet --set=ON_ERROR_STOP=1 -Atc "$0""#;
     Ok(stack
         .exec("postgres", &["sh", "-c", script, statement])?

@@ -108,7 +108,7 @@ pub(crate) fn the_application_role_is_no_superuser_and_owns_its_database(
 }
 
 pub(crate) fn the_superuser_cannot_log_in_over_the_network(stack: &Stack) -> Result<()> {
-    let login = r#"PGPASSWORD=$(cat /run/secrets/superuser-password) psql -h "$(hostname -i)" -U postgres -Atc "SELECT 1""#;
+    let login = r#"PGPASSWORD=$(cat /secrets/superuser-password) psql -h "$(hostname -i)" -U postgres -Atc "SELECT 1""#;
     let refusal = stack
         .exec("postgres", &["sh", "-c", login])
         .err()
@@ -171,7 +171,7 @@ pub(crate) fn redis_refuses_strangers_and_dangerous_commands(stack: &Stack) -> R
         );
     }
 
-    let settings = r"REDISCLI_AUTH=$(cat /run/secrets/admin-password) exec redis-cli --no-auth-warning --user admin \
+    let settings = r"REDISCLI_AUTH=$(cat /secrets/admin-password) exec redis-cli --no-auth-warning --user admin \
         CONFIG GET maxmemory maxmemory-policy appendonly appendfsync";
     let settings = stack.exec("redis", &["sh", "-c", settings])?;
     let lines: Vec<&str> = settings.lines().collect();

@@ -202,7 +202,7 @@ impl Stack {
     /// The authority's certificate, taken out as the README says.
     pub(crate) fn authority(&self) -> Result<Authority> {
         let path = self.scratch.path().join("ca.crt");
-        self.compose(&["cp", "traefik:/run/secrets/ca.crt", &path_text(&path)?])?;
+        self.compose(&["cp", "traefik:/secrets/ca.crt", &path_text(&path)?])?;
         Authority::from_pem(&fs::read_to_string(path)?)
     }
 
