@@ -139,3 +139,57 @@ fn write(error: &Error, course: bool, answered: Response) -> Response {
     }
     Response::from_parts(parts, Body::from(body.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::{Router, body::to_bytes, middleware::from_fn, routing::get};
+    use tower::{ServiceBuilder, ServiceExt};
+    use tower_http::catch_panic::CatchPanicLayer;
+
+    async fn answer(path: &str) -> (u16, String, String) {
+        let panics = async || -> &'static str { panic!("a secret of the handler") };
+        let router = Router::new()
+            .route("/panics", get(panics))
+            .route("/api/data", get(panics))
+            .route(
+                "/late",
+                get(async || Error::Deadline(Duration::from_secs(1))),
+            )
+            .layer(
+                ServiceBuilder::new()
+                    .layer(from_fn(render))
+                    .layer(CatchPanicLayer::custom(Error::from_panic)),
+            );
+        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        let response = router.oneshot(request).await.unwrap();
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        let content_type = headers[header::CONTENT_TYPE].to_str().unwrap().to_owned();
+        (
+            status,
+            content_type,
+            String::from_utf8(body.to_vec()).unwrap(),
+        )
+    }
+
+    #[tokio::test]
+    async fn a_panic_is_an_answer_in_the_routes_shape_that_tells_nothing() {
+        let problem = r#"{"status":500,"title":"Internal server error","type":"about:blank"}"#;
+        assert_eq!(
+            answer("/panics").await,
+            (500, "application/problem+json".into(), problem.into())
+        );
+        let course = r#"{"error":"Internal server error"}"#;
+        assert_eq!(
+            answer("/api/data").await,
+            (500, "application/json".into(), course.into())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_late_answer_is_a_504() {
+        let (status, _, body) = answer("/late").await;
+        assert_eq!(status, 504, "{body}");
+    }
+}

@@ -93,6 +93,29 @@ async fn the_cached_answer_is_the_courses_key_for_a_minute_and_anyone_may_drop_i
 }
 
 #[tokio::test]
+async fn a_redis_user_who_may_only_read_and_write_the_courses_key_is_enough() {
+    let redis = Redis::start().await;
+    let rules = [
+        "reset",
+        "on",
+        ">least-Secret",
+        "~data_cache",
+        "+get",
+        "+set",
+    ];
+    redis.command(&[&["ACL", "SETUSER", "least"][..], &rules].concat());
+    let port = redis.port.to_string();
+    let settings = [
+        ("REDIS_HOST", "127.0.0.1"),
+        ("REDIS_PORT", port.as_str()),
+        ("REDIS_USER", "least"),
+        ("REDIS_PASSWORD", "least-Secret"),
+    ];
+    let api = Api::start(&[&settings[..], &UNHURRIED].concat()).await;
+    keeps_the_contract(&api, "sqlite", "redis").await;
+}
+
+#[tokio::test]
 async fn a_poisoned_key_is_a_miss_and_is_mended() {
     let redis = Redis::start().await;
     let port = redis.port.to_string();
