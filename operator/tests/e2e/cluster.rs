@@ -3,7 +3,7 @@
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::{
-    cell::RefCell,
+    cell::{OnceCell, RefCell},
     env,
     path::{Path, PathBuf},
     process::Command,
@@ -16,7 +16,7 @@ use crate::{
     command::{self, Output},
     images::Images,
     logs::Logs,
-    traefik::Authority,
+    traefik::{Authority, Edge},
 };
 
 /// Where the operator is.
@@ -48,6 +48,7 @@ pub(crate) struct Cluster {
     /// What pods have said, those killed since included.
     pub(crate) logs: RefCell<Logs>,
     helm: PathBuf,
+    edge: OnceCell<Edge>,
 }
 
 impl Cluster {
@@ -65,6 +66,7 @@ impl Cluster {
             scratch: tempfile::tempdir()?,
             logs: RefCell::default(),
             helm: tool(&root, "helm")?.into(),
+            edge: OnceCell::new(),
             root,
         })
     }
@@ -135,6 +137,15 @@ impl Cluster {
             selector,
         ])?;
         Ok(items(&list, "/items").to_vec())
+    }
+
+    /// Traefik, once it is there.
+    pub(crate) fn edge(&self) -> Result<&Edge> {
+        if let Some(edge) = self.edge.get() {
+            return Ok(edge);
+        }
+        let edge = Edge::find(self)?;
+        Ok(self.edge.get_or_init(|| edge))
     }
 
     /// Waits for the stack's condition Ready, as a user would.

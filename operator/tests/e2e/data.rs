@@ -1,12 +1,16 @@
 //! What becomes of data when a pod is killed.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 use serde_json::Value;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+};
 
 use crate::{
     cluster::{Cluster, SHOP, is_running, text, uid, until},
     route::source,
-    traefik,
+    traefik::Edge,
 };
 
 const POSTGRES: &str = "minimal-postgres";
@@ -99,7 +103,7 @@ pub(crate) fn outlives_its_pod(cluster: &Cluster) -> Result<()> {
     );
     cluster.wait_for_ready(60)?;
     until(30, "the API reads from Postgres again", || {
-        Ok(match traefik::https(cluster)?.get("/api/data") {
+        Ok(match cluster.edge()?.https()?.get("/api/data") {
             Ok(response) if response.status == 200 => Ok(()),
             Ok(response) => Err(format!("status {}", response.status)),
             Err(error) => Err(format!("{error:#}")),
@@ -116,88 +120,93 @@ pub(crate) fn volume(cluster: &Cluster) -> Result<(String, String)> {
     ))
 }
 
-/// Step: with Redis killed, every request is answered, some of them while there is no Redis at all; afterwards the cache is in use
-/// again.
+/// Step: a client that never stops asking gets an answer every time while Redis is killed and comes back. That some of
+/// them come from the database although the cache was warm shows that they were given without Redis.
 pub(crate) fn answers_without_redis(cluster: &Cluster) -> Result<()> {
-    let before = kill(cluster, REDIS)?;
-    let mut answers_without = 0;
-    until(120, "a new Redis pod is ready", || {
-        let pod = cluster.try_kubectl(&[
-            "get",
-            "pod",
-            &format!("{REDIS}-0"),
-            "--namespace",
-            SHOP,
-            "--output=json",
-        ])?;
-        let pod: Value = serde_json::from_str(&pod.stdout).unwrap_or_default();
-        let back = is_running(&pod) && uid(&pod) != before;
-        source(&traefik::https(cluster)?.get("/api/data")?)?;
-        if back {
-            return Ok(Ok(()));
-        }
-        answers_without += 1;
-        Ok(Err(format!("phase {:?}", text(&pod, "/status/phase"))))
-    })?;
+    until(30, "the cache is warm", || from_the_cache(cluster))?;
+    let edge = cluster.edge()?.clone();
+    let stop = AtomicBool::new(false);
+    let (outcome, sources) = thread::scope(|scope| {
+        let asking = scope.spawn(|| ask_until(&stop, &edge));
+        let outcome = kill(cluster, REDIS).and_then(|()| {
+            until(120, "a new Redis pod is ready", || {
+                came_back(cluster, REDIS)
+            })
+        });
+        stop.store(true, Ordering::Relaxed);
+        (outcome, asking.join())
+    });
+    outcome?;
+    let sources = sources.map_err(|_| anyhow!("the asking thread panicked"))??;
+    let from_the_database = sources
+        .iter()
+        .filter(|source| *source == "database")
+        .count();
     ensure!(
-        answers_without > 0,
-        "Redis was never seen gone: nothing was shown"
+        from_the_database > 0,
+        "all {} answers came from the cache: Redis was never seen gone",
+        sources.len()
     );
     cluster.wait_for_ready(60)?;
     until(30, "an answer comes from the cache again", || {
-        let source = source(&traefik::https(cluster)?.get("/api/data")?)?;
-        Ok(if source == "cache" {
+        from_the_cache(cluster)
+    })
+}
+
+/// Asks again as soon as there is an answer; gives the sources of all answers, or the first that was none.
+fn ask_until(stop: &AtomicBool, edge: &Edge) -> Result<Vec<String>> {
+    let mut connection = edge.https()?;
+    let mut sources = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let asked = connection
+            .get("/api/data")
+            .and_then(|response| source(&response));
+        sources.push(asked.with_context(|| format!("after {} answers", sources.len()))?);
+    }
+    Ok(sources)
+}
+
+fn from_the_cache(cluster: &Cluster) -> Result<Result<(), String>> {
+    let source = source(&cluster.edge()?.https()?.get("/api/data")?)?;
+    Ok(if source == "cache" {
+        Ok(())
+    } else {
+        Err(source)
+    })
+}
+
+/// Ends the one pod of a stateful set, a second after asking it to; its log is kept.
+fn kill(cluster: &Cluster, workload: &str) -> Result<()> {
+    cluster.logs.borrow_mut().collect(cluster)?;
+    let pod = format!("{workload}-0");
+    let before = cluster.get("pod", &pod)?;
+    let at_once = ["--grace-period=1", "--wait=false"];
+    cluster.kubectl(&[&["delete", "pod", &pod, "--namespace", SHOP][..], &at_once].concat())?;
+    until(60, "the pod is gone", || {
+        let gone = uid(&pod_now(cluster, workload)?) != uid(&before);
+        Ok(if gone {
             Ok(())
         } else {
-            Err(source)
+            Err("still there".to_owned())
         })
     })
 }
 
-/// Ends the one pod of a stateful set, a second after asking it to; its log is kept, and its UID given.
-fn kill(cluster: &Cluster, workload: &str) -> Result<String> {
-    cluster.logs.borrow_mut().collect(cluster)?;
-    let pod = cluster.get("pod", &format!("{workload}-0"))?;
-    cluster.kubectl(&[
-        "delete",
-        "pod",
-        &format!("{workload}-0"),
-        "--namespace",
-        SHOP,
-        "--grace-period=1",
-        "--wait=false",
-    ])?;
-    until(60, "the pod is gone", || {
-        let now = cluster.try_kubectl(&[
-            "get",
-            "pod",
-            &format!("{workload}-0"),
-            "--namespace",
-            SHOP,
-            "--output=jsonpath={.metadata.uid}",
-        ])?;
-        Ok(if now.stdout.trim() == uid(&pod) {
-            Err("still there".to_owned())
-        } else {
-            Ok(())
-        })
-    })?;
-    Ok(uid(&pod).to_owned())
-}
-
 fn came_back(cluster: &Cluster, workload: &str) -> Result<Result<(), String>> {
-    let pod = cluster.try_kubectl(&[
-        "get",
-        "pod",
-        &format!("{workload}-0"),
-        "--namespace",
-        SHOP,
-        "--output=json",
-    ])?;
-    let pod: Value = serde_json::from_str(&pod.stdout).unwrap_or_default();
+    let pod = pod_now(cluster, workload)?;
     Ok(if is_running(&pod) {
         Ok(())
     } else {
         Err(format!("phase {:?}", text(&pod, "/status/phase")))
     })
+}
+
+/// The one pod of a stateful set; null when there is none at the moment.
+fn pod_now(cluster: &Cluster, workload: &str) -> Result<Value> {
+    let get = ["get", "pod", &format!("{workload}-0"), "--namespace", SHOP];
+    let pod = cluster.kubectl(&[&get[..], &["--ignore-not-found", "--output=json"]].concat())?;
+    if pod.is_empty() {
+        return Ok(Value::Null);
+    }
+    serde_json::from_str(&pod).context("kubectl get pod: not JSON")
 }

@@ -9,7 +9,6 @@ use crate::{
     data,
     route::source,
     stack::SAMPLE,
-    traefik,
 };
 
 const KEPT: &str = "secrets,persistentvolumeclaims";
@@ -71,7 +70,9 @@ pub(crate) fn is_taken_up_again(cluster: &Cluster) -> Result<()> {
     );
     until(60, "Traefik routes to the stack again", || {
         Ok(
-            match traefik::https(cluster)?
+            match cluster
+                .edge()?
+                .https()?
                 .get("/api/data")
                 .and_then(|response| source(&response))
             {

@@ -42,8 +42,7 @@ impl Logs {
     }
 }
 
-/// Step: from the first time the stack was Ready the operator has had nothing to complain of, through all that was
-/// done to the stack; and it has not been restarted.
+/// Step: the operator has had nothing to complain of since it was installed, through all that was done to the stack.
 pub(crate) fn hold_no_error(cluster: &Cluster) -> Result<()> {
     let pods = cluster.list(
         SYSTEM,

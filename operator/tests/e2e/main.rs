@@ -73,7 +73,7 @@ const STEPS: &[Step] = &[
         kept::is_taken_up_again,
     ),
     independent(
-        "the_operator_logs_no_error_once_converged",
+        "the_operator_logs_no_error_and_is_never_restarted",
         logs::hold_no_error,
     ),
     independent("no_secret_is_in_a_log_or_an_object", logs::hold_no_secret),

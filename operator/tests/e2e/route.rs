@@ -6,7 +6,6 @@ use serde_json::Value;
 use crate::{
     cluster::{Cluster, HOST, SHOP, text, until},
     http::{Connection, Response},
-    traefik,
 };
 
 /// Found in the metrics of the API and nowhere else.
@@ -32,7 +31,11 @@ const SPELLINGS: [&str; 12] = [
 pub(crate) fn database_then_cache(cluster: &Cluster) -> Result<()> {
     until(60, "Traefik routes /health to the API", || {
         Ok(
-            match traefik::https(cluster).and_then(|mut connection| connection.get("/health")) {
+            match cluster
+                .edge()?
+                .https()
+                .and_then(|mut connection| connection.get("/health"))
+            {
                 Ok(response) if response.status == 200 => Ok(()),
                 Ok(response) => Err(format!("status {}", response.status)),
                 Err(error) => Err(format!("{error:#}")),
@@ -40,7 +43,7 @@ pub(crate) fn database_then_cache(cluster: &Cluster) -> Result<()> {
         )
     })?;
     for expected in ["database", "cache"] {
-        let source = source(&traefik::https(cluster)?.get("/api/data")?)?;
+        let source = source(&cluster.edge()?.https()?.get("/api/data")?)?;
         ensure!(
             source == expected,
             "the answer comes from the {source}, not from the {expected}"
@@ -69,7 +72,7 @@ pub(crate) fn source(response: &Response) -> Result<String> {
 /// Step: http leads to https and serves nothing.
 pub(crate) fn redirects(cluster: &Cluster) -> Result<()> {
     for path in ["/health", "/api/data", "/"] {
-        let response = traefik::http(cluster)?.get(path)?;
+        let response = cluster.edge()?.http()?.get(path)?;
         let location = response.header("location").unwrap_or_default();
         ensure!(
             [301, 308].contains(&response.status) && location == format!("https://{HOST}{path}"),
@@ -91,7 +94,7 @@ pub(crate) fn hides_metrics(cluster: &Cluster) -> Result<()> {
 
     for path in SPELLINGS {
         // A connection each: Traefik may close it over a path that it finds malformed.
-        let mut connection = traefik::https(cluster)?;
+        let mut connection = cluster.edge()?.https()?;
         let health = connection.get("/health")?;
         ensure!(
             health.status == 200,
@@ -99,7 +102,7 @@ pub(crate) fn hides_metrics(cluster: &Cluster) -> Result<()> {
             health.status
         );
         gives_no_metrics(&mut connection, "https", path)?;
-        gives_no_metrics(&mut traefik::http(cluster)?, "http", path)?;
+        gives_no_metrics(&mut cluster.edge()?.http()?, "http", path)?;
     }
     Ok(())
 }

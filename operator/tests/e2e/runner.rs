@@ -68,7 +68,7 @@ pub(crate) fn run(
                 }
             }
             Err(error) => {
-                println!("the cluster level cannot run: {error:?}");
+                println!("the cluster level cannot run: {error:#}");
                 failed = steps.iter().map(|step| step.name).collect();
             }
         }
@@ -104,7 +104,7 @@ fn run_on(cluster: &Cluster, steps: &[Step]) -> Vec<&'static str> {
             Ok(()) => println!("test {} ... ok <{seconds:.1}s>", step.name),
             Err(error) => {
                 println!(
-                    "test {} ... FAILED <{seconds:.1}s>\n    {error:?}",
+                    "test {} ... FAILED <{seconds:.1}s>\n    {error:#}",
                     step.name
                 );
                 failed.push(step.name);

@@ -45,18 +45,49 @@ impl Authority {
     }
 }
 
-/// A connection to Traefik's http entry point.
-pub(crate) fn http(cluster: &Cluster) -> Result<Connection> {
-    Connection::plain(address(cluster, "web")?, HOST)
+/// Traefik as its clients see it.
+#[derive(Clone)]
+pub(crate) struct Edge {
+    http: SocketAddr,
+    https: SocketAddr,
+    roots: RootCertStore,
 }
 
-/// A connection to Traefik's https entry point, its certificate checked.
-pub(crate) fn https(cluster: &Cluster) -> Result<Connection> {
-    Connection::tls(
-        address(cluster, "websecure")?,
-        HOST,
-        cluster.authority.roots.clone(),
-    )
+impl Edge {
+    /// Finds both entry points on the node's own address, at the ports that Traefik's Service opens there.
+    pub(crate) fn find(cluster: &Cluster) -> Result<Self> {
+        let nodes = cluster.json(&["get", "nodes"])?;
+        let node = items(&nodes, "/items/0/status/addresses")
+            .iter()
+            .find(|address| text(address, "/type") == "InternalIP")
+            .map(|address| text(address, "/address"))
+            .context("the node has no InternalIP")?
+            .parse()?;
+        let service = cluster.json(&["get", "service", "traefik", "--namespace", NAMESPACE])?;
+        let address = |entry_point: &str| -> Result<SocketAddr> {
+            let port = items(&service, "/spec/ports")
+                .iter()
+                .find(|port| text(port, "/name") == entry_point)
+                .and_then(|port| port["nodePort"].as_u64())
+                .with_context(|| format!("Traefik's Service has no NodePort for {entry_point}"))?;
+            Ok(SocketAddr::new(node, u16::try_from(port)?))
+        };
+        Ok(Self {
+            http: address("web")?,
+            https: address("websecure")?,
+            roots: cluster.authority.roots.clone(),
+        })
+    }
+
+    /// A connection to the http entry point.
+    pub(crate) fn http(&self) -> Result<Connection> {
+        Connection::plain(self.http, HOST)
+    }
+
+    /// A connection to the https entry point, its certificate checked.
+    pub(crate) fn https(&self) -> Result<Connection> {
+        Connection::tls(self.https, HOST, self.roots.clone())
+    }
 }
 
 /// Step: Traefik is up, with its CRDs and rights of its own. The CRDs of prometheus-operator come along, so that the
@@ -117,21 +148,4 @@ pub(crate) fn runs_with_its_crd_provider(cluster: &Cluster) -> Result<()> {
         "--timeout=90s",
     ];
     cluster.kubectl_with(&status, "", 100).map(drop)
-}
-
-/// Where an entry point is reached: the node's own address, and the port that the Service opens on it.
-fn address(cluster: &Cluster, port: &str) -> Result<SocketAddr> {
-    let nodes = cluster.json(&["get", "nodes"])?;
-    let node = items(&nodes, "/items/0/status/addresses")
-        .iter()
-        .find(|address| text(address, "/type") == "InternalIP")
-        .map(|address| text(address, "/address"))
-        .context("the node has no InternalIP")?;
-    let service = cluster.json(&["get", "service", "traefik", "--namespace", NAMESPACE])?;
-    let port = items(&service, "/spec/ports")
-        .iter()
-        .find(|candidate| text(candidate, "/name") == port)
-        .and_then(|found| found["nodePort"].as_u64())
-        .with_context(|| format!("Traefik's Service has no NodePort for {port}"))?;
-    Ok(SocketAddr::new(node.parse()?, u16::try_from(port)?))
 }
