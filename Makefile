@@ -1,0 +1,120 @@
+# Every verb a person or CI types. `make help` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+CARGO ?= cargo
+# One set of features and packages for every verb, so that dependencies are compiled once.
+ALL := --workspace --all-features --locked
+TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
+# What the stack's own Compose file says, so that tests and users run the same.
+export TESTBED_IMAGES = $(shell compose/images | tr '\n' ' ')
+# Inside the testbed's network namespaces there is no way out, and nothing to fetch.
+OFFLINE := env CARGO_NET_OFFLINE=true
+LEVEL := testbed/level
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: ## The API on 127.0.0.1:5000, on a file and in memory: no service is needed
+	@HOST="$${HOST:-127.0.0.1}" $(CARGO) run --locked --package api -- serve
+
+up: ## The whole stack with Docker Compose
+	docker compose up --build --wait
+
+down: ## Stops the stack; its data stays
+	docker compose down
+
+# ---- tests -------------------------------------------------------------------------------------------------------
+
+test: ## Every level of tests, from a bare machine; ends with a table
+	@$(LEVEL) --begin
+	# What takes long to get is got beside the compilation.
+	testbed/prefetch --owner $$PPID service control-plane compose cluster
+	failed=
+	$(MAKE) --no-print-directory compile || exit 1
+	for level in unit service control-plane compose cluster; do
+		$(MAKE) --no-print-directory "test-$$level" || failed=yes
+	done
+	$(LEVEL) --table
+	test -z "$$failed"
+
+compile: test-binaries binaries ## Compiles everything that the tests need
+
+test-binaries:
+	@$(CARGO) build $(ALL) --tests
+
+binaries: ## Static binaries for the images, in target/image/out
+	@target=$$(testbed/static-target)
+	export "CC_$${target//-/_}=musl-gcc"
+	$(CARGO) build --workspace --all-features --locked --bins --target "$$target"
+	mkdir -p target/image/out
+	for binary in api tpstack; do
+		cp --update "$(TARGET_DIR)/$$target/debug/$$binary" target/image/out/
+		strip target/image/out/$$binary
+	done
+
+test-unit: ## Rules, builders, snapshots: needs nothing
+	@$(LEVEL) unit $(CARGO) test $(ALL) --lib --bins --test it
+
+test-service: ## The API on real Postgres and Redis
+	@$(LEVEL) service testbed/with postgres redis -- $(OFFLINE) $(CARGO) test $(ALL) --test service
+
+test-control-plane: ## The operator on a real API server
+	@$(LEVEL) control-plane testbed/with control-plane -- $(OFFLINE) $(CARGO) test $(ALL) --test control_plane
+
+test-compose: binaries ## The Compose stack on a real Docker engine
+	@$(LEVEL) compose testbed/with docker images -- $(OFFLINE) $(CARGO) test $(ALL) --test compose
+
+test-cluster: binaries ## The chart, the images and the operator on a real kind cluster
+	@$(LEVEL) cluster testbed/with docker images kind -- $(OFFLINE) $(CARGO) test $(ALL) --test e2e
+
+e2e: test-cluster ## The long cluster suite; the same as test-cluster so far
+
+# ---- what is generated, and checks -------------------------------------------------------------------------------
+
+generate: ## Writes what is generated: the CRD, its copy in the chart, install.yaml
+	@$(CARGO) run --quiet --locked --package operator -- crd >target/tpstacks.yaml
+	mkdir -p manifests/crd
+	cp target/tpstacks.yaml manifests/crd/tpstacks.yaml
+	cp target/tpstacks.yaml charts/tpstack/files/tpstacks.yaml
+	helm=$$(testbed/tools path helm)
+	charts/render "$$helm" >target/install.yaml
+	cp target/install.yaml manifests/install.yaml
+
+fresh: ## Fails if what is generated is not what is committed
+	@before=$$(sha256sum manifests/crd/tpstacks.yaml charts/tpstack/files/tpstacks.yaml manifests/install.yaml)
+	$(MAKE) --no-print-directory generate
+	if ! sha256sum --check --quiet <<<"$$before"; then
+		echo "generated files were not up to date; they are now: look at git diff and commit" >&2
+		exit 1
+	fi
+
+lint: ## Format, clippy, dependencies, shell scripts, charts, generated files
+	@testbed/prefetch --owner $$PPID lint
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy $(ALL) --all-targets -- -D warnings
+	# One crypto provider: ring. A second one would come in by a dependency's default feature.
+	if $(CARGO) tree --locked --workspace --target all --edges normal,build --invert aws-lc-rs 2>/dev/null | grep .; then
+		echo "aws-lc-rs must not be in the tree: ring is the one crypto provider" >&2
+		exit 1
+	fi
+	"$$(testbed/tools path cargo-deny)" --offline --all-features check --hide-inclusion-graph bans licenses sources
+	scripts=$$(git ls-files -z | xargs -0 grep -lIE '^#!/(usr/bin/env bash|bin/bash|bin/sh)')
+	"$$(testbed/tools path shellcheck)" --external-sources $$scripts
+	helm=$$(testbed/tools path helm)
+	"$$helm" lint --strict --quiet charts/tpstack
+	for values in charts/tpstack/ci/*-values.yaml; do
+		"$$helm" lint --strict --quiet --values "$$values" charts/tpstack
+	done
+	$(MAKE) --no-print-directory fresh
+	echo "lint: clean"
+
+images: ## Our images, tagged tpstack/api and tpstack/tpstack with the version
+	@version=$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
+	for target in api tpstack; do docker build --target "$$target" --tag "tpstack/$$target:$$version" .; done
+
+.PHONY: help run up down test compile test-binaries binaries test-unit test-service test-control-plane test-compose \
+	test-cluster e2e generate fresh lint images
