@@ -9,7 +9,7 @@ use api::{
     server, telemetry,
 };
 use clap::{Parser, Subcommand};
-use std::process::ExitCode;
+use std::{io::Write, process::ExitCode};
 
 /// The reference API of a stack. Every setting is an environment variable.
 #[derive(Parser)]
@@ -36,7 +36,8 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            complain(&error);
+            // Said before there is a log, or without one. If even this cannot be said, the exit code still tells.
+            _ = writeln!(std::io::stderr(), "api: {error:#}");
             ExitCode::FAILURE
         }
     }
@@ -56,9 +57,4 @@ async fn serve() -> Result<()> {
 fn check() -> Result<()> {
     let address = listen_address()?;
     healthcheck::run(address).with_context(|| format!("no healthy API on port {}", address.port()))
-}
-
-#[expect(clippy::print_stderr, reason = "said before, or without, a log")]
-fn complain(error: &anyhow::Error) {
-    eprintln!("api: {error:#}");
 }
