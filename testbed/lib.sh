@@ -35,6 +35,14 @@ have() { command -v "$1" >/dev/null 2>&1; }
 # need TOOL REMEDY: for small tools that this machine should have.
 need() { have "$1" || fail "'$1' is not on PATH" "$2"; }
 
+# use_go: puts a Go that is new enough on PATH.
+use_go() {
+    local go
+    go=$("$TESTBED_HOME/tools" path go) || return
+    PATH=${go%/*}:$PATH
+    export PATH
+}
+
 # ---- cache -------------------------------------------------------------------------------------------------------
 
 # The folder that outlives runs and clones; everything in it can be deleted at any time and is made again.
@@ -250,7 +258,7 @@ done_or_dead() { process_is_gone "$1" "$2" || "${@:3}"; }
 # component NAME "$@": the four verbs, each handed to the function NAME's script defines: component_ensure,
 # component_start DIR, component_stop DIR, component_status DIR. A start that fails is stopped again.
 component() {
-    TESTBED_LEVEL=$1
+    export TESTBED_LEVEL=$1
     local verb=${2:-} dir=${3:-}
     case $verb in
         ensure) component_ensure ;;
