@@ -7,6 +7,7 @@
 #   /secrets/tls/                              traefik.pem (certificate and key), ca.crt (public)
 #   /ca/ca.pem                                 the authority's key and certificate: no other service mounts this volume
 #   /provided/                                 the user's own values (compose/secrets on the host); they win
+#   /stack/                                    the folder `compose` of the repository
 set -eu
 umask 077
 
@@ -231,11 +232,19 @@ ensure_tls() {
 
 # ----------------------------------------------------------------------------------------------------------------------
 
+# The services read their settings from the repository, as users of their own: under a strict umask, git made it
+# readable by its owner only.
+check_settings_are_readable() {
+    closed=$(cd /stack && find traefik prometheus postgres redis \( ! -perm -o=r -o -type d ! -perm -o=x \) -print | head -n 1)
+    [ -z "$closed" ] || refuse "the services cannot read compose/$closed" "Let them: chmod -R go+rX compose"
+}
+
 command -v openssl >/dev/null || refuse "this image has no openssl: use the official Debian image of Postgres (POSTGRES_IMAGE)"
 case $API_HOST in
 [.-]* | *[!a-z0-9.-]* | *..*) refuse "API_HOST must be a host name in small letters, like api.localhost; it is '$API_HOST'" ;;
 *) ;;
 esac
+check_settings_are_readable
 ensure_passwords
 ensure_tls
 say "ready"

@@ -24,14 +24,14 @@ const FILES: [&str; 10] = [
 /// Kills it at 25 moments spread over its run. What it had renamed into place may be in use, and must not change; what it
 /// had not must be made by the next run.
 const KILL_AND_FINISH: &str = r#"
-make() { sh /init/init.sh make 2>/tmp/said; }
+make() { sh /stack/init/init.sh 2>/tmp/said; }
 passwords() { find /secrets/passwords -type f | sort | xargs sha256sum; }
 before=$(date +%s%N); make; whole=$(( $(date +%s%N) - before ))
 for moment in $(seq 1 25); do
     rm -rf /secrets/* /ca/*
     nanoseconds=$(( whole * moment / 26 ))
     timeout -s KILL "$(printf '%d.%09d' $((nanoseconds / 1000000000)) $((nanoseconds % 1000000000)))" \
-        sh /init/init.sh make 2>/dev/null || true
+        sh /stack/init/init.sh 2>/dev/null || true
     kept=none
     if [ -e /secrets/passwords ]; then kept=$(passwords); fi
     make
@@ -156,21 +156,37 @@ pub(crate) fn a_new_host_gets_a_new_authority_and_certificate(stack: &Stack) -> 
     stack.run_in_init("openssl verify -CAfile /secrets/tls/ca.crt -verify_hostname shop.example.org /secrets/tls/traefik.pem")?;
     // The authority's key in the wrong hands still signs for nobody else.
     stack.run_in_init(
-        "sed 's/subjectAltName = .*/subjectAltName = DNS:bank.example/' /init/init.sh >/tmp/evil.sh
+        "sed 's/subjectAltName = .*/subjectAltName = DNS:bank.example/' /stack/init/init.sh >/tmp/evil.sh
          rm /secrets/tls/traefik.pem
-         if API_HOST=shop.example.org sh /tmp/evil.sh make 2>/tmp/said; then echo 'signed for another host'; exit 1; fi
+         if API_HOST=shop.example.org sh /tmp/evil.sh 2>/tmp/said; then echo 'signed for another host'; exit 1; fi
          grep -q 'no certificate can be made' /tmp/said",
     )?;
     // A certificate near its end is renewed, once.
     stack.run_in_init(
         "export API_HOST=shop.example.org
          serial() { openssl x509 -in /secrets/tls/traefik.pem -noout -serial; }
-         sed 's/-days 397/-days 10/' /init/init.sh >/tmp/short.sh
-         sh /tmp/short.sh make 2>/tmp/said; short=$(serial)
-         sh /init/init.sh make 2>/tmp/said; renewed=$(serial)
-         sh /init/init.sh make 2>/tmp/said; kept=$(serial)
+         sed 's/-days 397/-days 10/' /stack/init/init.sh >/tmp/short.sh
+         sh /tmp/short.sh 2>/tmp/said; short=$(serial)
+         sh /stack/init/init.sh 2>/tmp/said; renewed=$(serial)
+         sh /stack/init/init.sh 2>/tmp/said; kept=$(serial)
          [ \"$short\" != \"$renewed\" ]; [ \"$renewed\" = \"$kept\" ]",
     )?;
+    Ok(())
+}
+
+/// The repository itself is not touched: the check is shown a copy of its folders.
+pub(crate) fn settings_that_services_cannot_read_are_named(stack: &Stack) -> Result<()> {
+    let said = stack.run_in_init(
+        "for folder in traefik prometheus postgres redis; do mkdir -p -m 0755 /tmp/copy/$folder; done
+         (umask 077; echo x >/tmp/copy/redis/redis.conf)
+         sed 's#cd /stack#cd /tmp/copy#' /stack/init/init.sh >/tmp/init.sh
+         if sh /tmp/init.sh 2>&1; then echo 'not refused'; exit 1; fi",
+    )?;
+    let expected = "cannot read compose/redis/redis.conf";
+    ensure!(
+        said.contains(expected) && said.contains("chmod -R go+rX compose"),
+        "{said}"
+    );
     Ok(())
 }
 

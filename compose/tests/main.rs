@@ -45,6 +45,7 @@ fn main() -> ExitCode {
             init::a_provided_password_cannot_replace_one_in_use,
             init::a_provided_certificate_is_used_and_a_wrong_key_refused,
             init::a_new_host_gets_a_new_authority_and_certificate,
+            init::settings_that_services_cannot_read_are_named,
             init::files_are_readable_by_their_own_service_only,
         ],
     );
