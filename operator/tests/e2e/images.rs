@@ -62,7 +62,7 @@ impl Ours {
     /// Builds the image from the binaries compiled on this machine, so that it is never an old one.
     fn provide(&self, root: &Path) -> Result<()> {
         let Some(target) = self.target else {
-            return exists(&self.reference);
+            return exists(&self.reference).map(drop);
         };
         let binary = root.join("target/image/out").join(target);
         ensure!(
@@ -110,16 +110,13 @@ pub(crate) fn are_on_the_node(cluster: &Cluster) -> Result<()> {
     command::succeed(&mut load, "", 300).map(drop)
 }
 
-fn exists(reference: &str) -> Result<()> {
-    command::succeed(
-        Command::new("docker").args(["image", "inspect", "--format", "{{.Id}}", reference]),
-        "",
-        30,
-    )
-    .map(drop)
-    .with_context(|| {
+/// The ID of an image that the engine has to have.
+fn exists(reference: &str) -> Result<String> {
+    let inspect = ["image", "inspect", "--format", "{{.Id}}", reference];
+    let id = command::succeed(Command::new("docker").args(inspect), "", 30).with_context(|| {
         format!("the engine has no image {reference}: build it with `make images`, or pull it")
-    })
+    })?;
+    Ok(id.trim().to_owned())
 }
 
 /// The image that a variable names, under a name that `kind load` can carry: one with a digest gets a tag.
@@ -128,11 +125,8 @@ fn taggable(name: &str, short: &str) -> Result<String> {
     if !reference.contains('@') {
         return Ok(reference);
     }
+    let id = exists(&reference)?;
     let tag = format!("tpstack-e2e/{short}:pinned");
-    command::succeed(
-        Command::new("docker").args(["tag", &reference, &tag]),
-        "",
-        30,
-    )?;
+    command::succeed(Command::new("docker").args(["tag", &id, &tag]), "", 30)?;
     Ok(tag)
 }
