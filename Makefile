@@ -19,7 +19,7 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 run: ## The API on 127.0.0.1:5000, on a file and in memory: no service is needed
-	@HOST="$${HOST:-127.0.0.1}" $(CARGO) run --locked --package api -- serve
+	@BIND_ADDRESS="$${BIND_ADDRESS:-127.0.0.1}" $(CARGO) run --locked --package api -- serve
 
 up: ## The whole stack with Docker Compose
 	docker compose up --build --wait
@@ -101,6 +101,8 @@ lint: ## Format, clippy, dependencies, shell scripts, charts, generated files
 		echo "aws-lc-rs must not be in the tree: ring is the one crypto provider" >&2
 		exit 1
 	fi
+	# Everything in the lock file, for every platform: cargo-deny looks at all of it. Advisories are checked on GitHub.
+	$(CARGO) fetch --quiet --locked
 	"$$(testbed/tools path cargo-deny)" --offline --all-features check --hide-inclusion-graph bans licenses sources
 	scripts=$$(git ls-files -z | xargs -0 grep -lIE '^#!/(usr/bin/env bash|bin/bash|bin/sh)')
 	"$$(testbed/tools path shellcheck)" --external-sources $$scripts

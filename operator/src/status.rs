@@ -305,3 +305,6 @@ fn order(name: &str) -> usize {
         .find(|(_, known)| *known == name)
         .map_or(usize::MAX, |(index, _)| index)
 }
+
+#[cfg(test)]
+mod tests;

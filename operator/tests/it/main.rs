@@ -1,1 +1,23 @@
-//! Placeholder.
+//! What needs no server: samples become children, generated files are fresh, roles cover what is written, the command
+//! line says what is wrong.
+
+mod cli;
+mod generated;
+mod rbac;
+mod samples;
+mod scripts;
+
+use std::path::PathBuf;
+
+/// A path in the repository.
+fn repository(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("..")
+        .join(path)
+}
+
+/// A file of the repository.
+fn text(path: &str) -> String {
+    let path = repository(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

@@ -1,0 +1,377 @@
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde_json::{Value, json};
+
+use super::status;
+use crate::apply::Applied;
+use crate::crd::{ConditionStatus, Phase, TpStack, TpStackStatus};
+use crate::desired::Part;
+use crate::kept::Loss;
+use crate::kind::{Kind, ObjectId};
+use crate::observed::{Capabilities, Observed};
+use crate::outcome::{Outcome, Worked};
+use crate::plan::Work;
+use crate::settings::ServiceAccountName;
+use crate::validate::validate;
+
+fn tp_stack(spec: &Value) -> TpStack {
+    serde_json::from_value(json!({
+        "apiVersion": "tpstack.dev/v1alpha1", "kind": "TpStack",
+        "metadata": {"name": "shop", "namespace": "team", "uid": "stack-1", "generation": 3}, "spec": spec,
+    }))
+    .unwrap()
+}
+
+fn at(second: i64) -> Time {
+    Time(jiff::Timestamp::from_second(second).unwrap())
+}
+
+fn told(raw: &TpStack, old: &TpStackStatus, outcome: &Outcome, second: i64) -> TpStackStatus {
+    let account = ServiceAccountName {
+        namespace: "tpstack-system".to_owned(),
+        name: "tpstack-operator".to_owned(),
+    };
+    status(
+        &raw.metadata,
+        Some(raw),
+        old,
+        outcome,
+        &account,
+        &at(second),
+    )
+}
+
+/// A run after which every workload was ready.
+fn ready(raw: &TpStack) -> Worked {
+    let mut applied = Applied::default();
+    let workloads = [
+        (
+            Kind::Deployment,
+            "shop-api",
+            json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2, "readyReplicas": 2}),
+        ),
+        (
+            Kind::StatefulSet,
+            "shop-postgres",
+            json!({"observedGeneration": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "a"}),
+        ),
+        (
+            Kind::StatefulSet,
+            "shop-redis",
+            json!({"observedGeneration": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "a"}),
+        ),
+    ];
+    for (kind, name, status) in workloads {
+        let object = json!({"metadata": {"name": name, "generation": 1}, "status": status});
+        applied.objects.insert(
+            ObjectId::new(kind, name),
+            serde_json::from_value(object).unwrap(),
+        );
+    }
+    Worked {
+        stack: validate(raw).unwrap(),
+        observed: Observed {
+            capabilities: Capabilities::all(),
+            ..Observed::default()
+        },
+        work: Work::default(),
+        applied,
+        not_created: Vec::new(),
+    }
+}
+
+fn condition(status: &TpStackStatus, name: &str) -> (ConditionStatus, String, String) {
+    let condition = status
+        .conditions
+        .iter()
+        .find(|condition| condition.type_ == name)
+        .unwrap();
+    (
+        condition.status,
+        condition.reason.clone(),
+        condition.message.clone(),
+    )
+}
+
+fn check(status: &TpStackStatus, name: &str, expected: ConditionStatus, reason: &str) {
+    let (found, why, message) = condition(status, name);
+    assert_eq!(
+        (found, why.as_str()),
+        (expected, reason),
+        "{name}: {message}"
+    );
+}
+
+#[test]
+fn a_stack_whose_components_are_there_is_ready() {
+    let raw = tp_stack(&json!({"ingress": {"hosts": ["shop.example.org"]}}));
+    let status = told(
+        &raw,
+        &TpStackStatus::default(),
+        &Outcome::Worked(Box::new(ready(&raw))),
+        1,
+    );
+    check(
+        &status,
+        "Ready",
+        ConditionStatus::True,
+        "AllComponentsReady",
+    );
+    check(&status, "Reconciling", ConditionStatus::False, "UpToDate");
+    check(&status, "Stalled", ConditionStatus::False, "NotStalled");
+    check(
+        &status,
+        "IngressReady",
+        ConditionStatus::True,
+        "RoutesApplied",
+    );
+    assert_eq!(status.phase, Some(Phase::Running));
+    assert_eq!(status.observed_generation, Some(3));
+    assert_eq!(status.summary.unwrap().api, "2/2");
+    assert_eq!(
+        status.endpoints.first().unwrap().url,
+        "https://shop.example.org"
+    );
+}
+
+#[test]
+fn old_pods_of_a_rollout_are_not_ready() {
+    let raw = tp_stack(&json!({}));
+    let mut worked = ready(&raw);
+    let deployment = worked
+        .applied
+        .objects
+        .get_mut(&ObjectId::new(Kind::Deployment, "shop-api"))
+        .unwrap();
+    deployment.data["status"]["replicas"] = json!(3);
+    let status = told(
+        &raw,
+        &TpStackStatus::default(),
+        &Outcome::Worked(Box::new(worked)),
+        1,
+    );
+    check(&status, "ApiReady", ConditionStatus::False, "Progressing");
+    check(
+        &status,
+        "Ready",
+        ConditionStatus::False,
+        "ComponentsNotReady",
+    );
+    assert_eq!(status.phase, Some(Phase::Progressing));
+}
+
+#[test]
+fn a_workload_that_its_controller_has_not_seen_is_not_ready() {
+    let raw = tp_stack(&json!({}));
+    let mut worked = ready(&raw);
+    let set = worked
+        .applied
+        .objects
+        .get_mut(&ObjectId::new(Kind::StatefulSet, "shop-postgres"))
+        .unwrap();
+    set.metadata.generation = Some(2);
+    let status = told(
+        &raw,
+        &TpStackStatus::default(),
+        &Outcome::Worked(Box::new(worked)),
+        1,
+    );
+    check(
+        &status,
+        "PostgresReady",
+        ConditionStatus::False,
+        "Progressing",
+    );
+}
+
+#[test]
+fn dates_move_only_with_the_status_of_their_condition() {
+    let raw = tp_stack(&json!({}));
+    let outcome = || Outcome::Worked(Box::new(ready(&raw)));
+    let first = told(&raw, &TpStackStatus::default(), &outcome(), 1);
+    assert_eq!(
+        told(&raw, &first, &outcome(), 2),
+        first,
+        "the same outcome is the same status"
+    );
+    let mut worked = ready(&raw);
+    worked.applied.objects.clear();
+    let second = told(&raw, &first, &Outcome::Worked(Box::new(worked)), 3);
+    let date = |status: &TpStackStatus, name: &str| {
+        status
+            .conditions
+            .iter()
+            .find(|c| c.type_ == name)
+            .unwrap()
+            .last_transition_time
+            .clone()
+    };
+    assert_eq!(date(&second, "Ready"), at(3));
+    assert_eq!(date(&second, "Stalled"), at(1));
+}
+
+#[test]
+fn a_loss_stalls_and_keeps_what_was_known() {
+    let raw = tp_stack(&json!({}));
+    let mut worked = ready(&raw);
+    worked.work.stores.postgres = Some(crate::kept::Pair {
+        volume_uid: Some("v1".to_owned()),
+        credentials_uid: "s1".to_owned(),
+        initialized: true,
+    });
+    let before = told(
+        &raw,
+        &TpStackStatus::default(),
+        &Outcome::Worked(Box::new(worked)),
+        1,
+    );
+    assert_eq!(
+        before.postgres.as_ref().unwrap().volume_uid.as_deref(),
+        Some("v1")
+    );
+    let loss = Loss {
+        reason: "VolumeLost",
+        message: "gone".to_owned(),
+    };
+    let after = told(&raw, &before, &Outcome::Stopped(loss), 2);
+    check(&after, "Stalled", ConditionStatus::True, "VolumeLost");
+    check(&after, "Ready", ConditionStatus::False, "VolumeLost");
+    check(&after, "ApiReady", ConditionStatus::True, "Available");
+    assert_eq!(after.phase, Some(Phase::Stalled));
+    assert_eq!(
+        after.postgres.unwrap().volume_uid.as_deref(),
+        Some("v1"),
+        "the lost volume is remembered"
+    );
+}
+
+#[test]
+fn a_namespace_without_a_grant_is_told_with_the_command() {
+    let raw = tp_stack(&json!({}));
+    let status = told(&raw, &TpStackStatus::default(), &Outcome::NotGranted, 1);
+    let (stalled, reason, message) = condition(&status, "Stalled");
+    assert_eq!(
+        (stalled, reason.as_str()),
+        (ConditionStatus::True, "NamespaceNotGranted")
+    );
+    assert!(
+        message.contains(
+            "kubectl create rolebinding tpstack-operator --clusterrole=tpstack-operator-children \
+             --serviceaccount=tpstack-system:tpstack-operator --namespace=team"
+        ),
+        "{message}"
+    );
+    check(
+        &status,
+        "ApiReady",
+        ConditionStatus::Unknown,
+        "NotEvaluated",
+    );
+}
+
+#[test]
+fn a_foreign_object_stalls_by_its_name() {
+    let raw = tp_stack(&json!({}));
+    let mut worked = ready(&raw);
+    worked.work.conflicts.push((
+        Part::Postgres,
+        ObjectId::new(Kind::Service, "shop-postgres"),
+    ));
+    let status = told(
+        &raw,
+        &TpStackStatus::default(),
+        &Outcome::Worked(Box::new(worked)),
+        1,
+    );
+    check(&status, "Stalled", ConditionStatus::True, "NameConflict");
+    check(
+        &status,
+        "PostgresReady",
+        ConditionStatus::False,
+        "NameConflict",
+    );
+    check(&status, "ApiReady", ConditionStatus::True, "Available");
+    assert!(
+        condition(&status, "Stalled")
+            .2
+            .contains("Service shop-postgres")
+    );
+}
+
+#[test]
+fn a_missing_optional_api_is_a_failure_only_where_it_was_asked_for() {
+    let told_without = |spec: &Value| {
+        let raw = tp_stack(spec);
+        let mut worked = ready(&raw);
+        worked.observed.capabilities = Capabilities::default();
+        told(
+            &raw,
+            &TpStackStatus::default(),
+            &Outcome::Worked(Box::new(worked)),
+            1,
+        )
+    };
+    let status = told_without(&json!({"ingress": {"hosts": ["a"]}}));
+    check(
+        &status,
+        "IngressReady",
+        ConditionStatus::False,
+        "CRDNotInstalled",
+    );
+    check(
+        &status,
+        "MonitoringReady",
+        ConditionStatus::True,
+        "CRDNotInstalled",
+    );
+    assert_eq!(status.endpoints, []);
+    let status = told_without(&json!({"monitoring": {"mode": "Enabled"}}));
+    check(
+        &status,
+        "IngressReady",
+        ConditionStatus::True,
+        "NotConfigured",
+    );
+    check(
+        &status,
+        "MonitoringReady",
+        ConditionStatus::False,
+        "CRDNotInstalled",
+    );
+    let status = told_without(&json!({"monitoring": {"mode": "Disabled"}}));
+    check(
+        &status,
+        "MonitoringReady",
+        ConditionStatus::True,
+        "Disabled",
+    );
+}
+
+#[test]
+fn conditions_always_come_in_the_same_order() {
+    let raw = tp_stack(&json!({}));
+    let status = told(
+        &raw,
+        &TpStackStatus::default(),
+        &Outcome::Unread("no answer".to_owned()),
+        1,
+    );
+    let names: Vec<&str> = status
+        .conditions
+        .iter()
+        .map(|condition| condition.type_.as_str())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "Ready",
+            "Reconciling",
+            "Stalled",
+            "ApiReady",
+            "PostgresReady",
+            "RedisReady",
+            "IngressReady",
+            "MonitoringReady"
+        ]
+    );
+    check(&status, "Reconciling", ConditionStatus::True, "ReadFailed");
+}

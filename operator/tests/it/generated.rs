@@ -1,0 +1,89 @@
+//! Generated files are committed, so that a diff shows what changed; they must be fresh.
+
+use crate::text;
+
+#[test]
+fn the_committed_definition_is_what_the_code_says() {
+    let fresh = operator::cli::crd().unwrap();
+    for path in [
+        "manifests/crd/tpstacks.yaml",
+        "charts/tpstack/files/tpstacks.yaml",
+    ] {
+        assert!(
+            text(path) == fresh,
+            "{path} is not what `tpstack crd` prints: run make generate"
+        );
+    }
+}
+
+#[test]
+fn install_yaml_holds_the_definition_and_grants_default() {
+    let install = text("manifests/install.yaml");
+    let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(&install).unwrap();
+    let find = |kind: &str| {
+        documents
+            .iter()
+            .filter(|document| document["kind"] == kind)
+            .collect::<Vec<_>>()
+    };
+    let [definition] = find("CustomResourceDefinition")[..] else {
+        panic!("one definition")
+    };
+    let mut fresh = serde_json::to_value(operator::crd::definition()).unwrap();
+    let mut installed = (*definition).clone();
+    floats(&mut fresh);
+    floats(&mut installed);
+    assert!(
+        installed["spec"] == fresh["spec"],
+        "manifests/install.yaml is stale: run make generate"
+    );
+    let [binding] = find("RoleBinding")[..] else {
+        panic!("one granted namespace")
+    };
+    assert_eq!(binding["metadata"]["namespace"], "default");
+    assert_eq!(binding["roleRef"]["name"], "tpstack-operator-children");
+}
+
+/// Helm writes the bound `100.0` as `100`.
+fn floats(value: &mut serde_json::Value) {
+    match value {
+        serde_json::Value::Number(number) => *value = number.as_f64().into(),
+        serde_json::Value::Array(items) => items.iter_mut().for_each(floats),
+        serde_json::Value::Object(map) => map.values_mut().for_each(floats),
+        _ => {}
+    }
+}
+
+#[test]
+fn every_field_of_ours_is_explained() {
+    let definition = serde_json::to_value(operator::crd::definition()).unwrap();
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let mut silent = Vec::new();
+    look(&schema["properties"]["spec"], "spec", &mut silent);
+    look(&schema["properties"]["status"], "status", &mut silent);
+    assert!(
+        silent.is_empty(),
+        "kubectl explain has nothing to say about {silent:?}"
+    );
+}
+
+fn look(schema: &serde_json::Value, path: &str, silent: &mut Vec<String>) {
+    if !schema["description"].is_string() {
+        silent.push(path.to_owned());
+    }
+    // Kubernetes' own types are explained by Kubernetes.
+    if ["spec.api.env", "spec.api.resources"].contains(&path) {
+        return;
+    }
+    for (name, below) in schema["properties"].as_object().into_iter().flatten() {
+        look(below, &format!("{path}.{name}"), silent);
+    }
+    if let Some(items) = schema["items"]
+        .as_object()
+        .filter(|items| items.contains_key("properties"))
+    {
+        for (name, below) in items["properties"].as_object().into_iter().flatten() {
+            look(below, &format!("{path}[].{name}"), silent);
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! Samples are documentation, snapshot inputs and end-to-end inputs at once.
+
+use std::process::Command;
+
+use crate::{repository, text};
+
+fn render(arguments: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_tpstack"))
+        .arg("render")
+        .args(arguments)
+        .env_clear()
+        .output()
+        .unwrap();
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).unwrap()
+}
+
+#[test]
+fn every_sample_renders_the_children_it_always_did() {
+    insta::glob!("../../../manifests/samples", "*.yaml", |path| {
+        insta::assert_snapshot!(render(&["--filename", path.to_str().unwrap()]));
+    });
+}
+
+#[test]
+fn rendering_twice_gives_the_same_bytes() {
+    let sample = repository("manifests/samples/full.yaml");
+    let arguments = ["--filename", sample.to_str().unwrap()];
+    assert_eq!(render(&arguments), render(&arguments));
+}
+
+#[test]
+fn the_full_sample_sets_every_field_of_the_spec() {
+    let sample: serde_json::Value =
+        serde_saphyr::from_str(&text("manifests/samples/full.yaml")).unwrap();
+    let definition = serde_json::to_value(operator::crd::definition()).unwrap();
+    let spec =
+        &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
+    let mut missing = Vec::new();
+    compare(spec, &sample["spec"], "spec", &mut missing);
+    assert!(
+        missing.is_empty(),
+        "manifests/samples/full.yaml does not set {missing:?}"
+    );
+}
+
+/// Names the fields of our own schema that the sample leaves out. Kubernetes' own types are not gone into.
+fn compare(
+    schema: &serde_json::Value,
+    value: &serde_json::Value,
+    path: &str,
+    missing: &mut Vec<String>,
+) {
+    if [
+        "spec.api.env",
+        "spec.api.resources",
+        "spec.monitoring.labels",
+    ]
+    .contains(&path)
+    {
+        return;
+    }
+    for (name, below) in schema["properties"].as_object().into_iter().flatten() {
+        let path = format!("{path}.{name}");
+        match value.get(name) {
+            None => missing.push(path),
+            Some(value) => compare(below, value, &path, missing),
+        }
+    }
+}
+
+#[test]
+fn a_cluster_without_an_optional_api_gets_none_of_its_kinds() {
+    let sample = repository("manifests/samples/full.yaml");
+    let arguments = [
+        "--filename",
+        sample.to_str().unwrap(),
+        "--without",
+        "traefik",
+        "--without",
+        "prometheus-operator",
+    ];
+    let rendered = render(&arguments);
+    assert!(
+        !rendered.contains("traefik.io") && !rendered.contains("monitoring.coreos.com"),
+        "{rendered}"
+    );
+    assert!(rendered.contains("kind: Deployment"), "{rendered}");
+}
