@@ -80,7 +80,7 @@ fn main() -> ExitCode {
             services::the_superuser_cannot_log_in_over_the_network,
             services::redis_refuses_strangers_and_dangerous_commands,
             services::every_container_is_confined,
-            services::only_the_edge_and_loopback_ports_are_published,
+            services::only_the_edge_is_published_and_nothing_gets_out,
             secrets::no_secret_is_in_what_docker_shows_or_logs,
             secrets::a_second_up_changes_no_secret,
             outage::the_api_answers_without_redis_and_caches_again_after,

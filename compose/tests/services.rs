@@ -248,8 +248,8 @@ pub(crate) fn every_container_is_confined(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// And whatever has no published port has no way out either: all its networks are internal.
-pub(crate) fn only_the_edge_and_loopback_ports_are_published(stack: &Stack) -> Result<()> {
+/// And nothing has a way out: a network is internal, or, where ports are published, does not masquerade.
+pub(crate) fn only_the_edge_is_published_and_nothing_gets_out(stack: &Stack) -> Result<()> {
     let anywhere = BTreeSet::from(["0.0.0.0", "::"]);
     for container in stack.containers()? {
         let service = service(&container)?;
@@ -268,22 +268,23 @@ pub(crate) fn only_the_edge_and_loopback_ports_are_published(stack: &Stack) -> R
                 "{service} publishes {binding}"
             );
         }
-        if bindings.is_empty() && service != "init" {
-            for network in container["NetworkSettings"]["Networks"]
-                .as_object()
-                .context("no networks")?
-                .keys()
-            {
-                let internal =
-                    stack.docker(&["network", "inspect", "--format", "{{.Internal}}", network])?;
-                ensure!(
-                    internal.trim() == "true",
-                    "{service} can get out through {network}"
-                );
-            }
+        for network in container["NetworkSettings"]["Networks"]
+            .as_object()
+            .context("no networks")?
+            .keys()
+        {
+            let way_out = way_out(stack, network)?;
+            ensure!(!way_out, "{service} can get out through {network}");
         }
     }
     Ok(())
+}
+
+fn way_out(stack: &Stack, network: &str) -> Result<bool> {
+    let format = r#"{{.Driver}} {{.Internal}} {{index .Options "com.docker.network.bridge.enable_ip_masquerade"}}"#;
+    let shown = stack.docker(&["network", "inspect", "--format", format, network])?;
+    let closed = ["bridge true ", "bridge false false", "null false "];
+    Ok(!closed.contains(&shown.trim_end_matches('\n')))
 }
 
 fn service(container: &Value) -> Result<String> {
