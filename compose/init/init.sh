@@ -135,6 +135,8 @@ ensure_passwords() {
 
 # Written beside and renamed, so that no reader sees half a file. install_file FROM TO MODE UID
 install_file() {
+    # What a crash left belongs to the service already, and root without privileges cannot write into it.
+    rm -f "$2.partial"
     cp "$1" "$2.partial"
     chmod "$3" "$2.partial"
     chown "$4:$4" "$2.partial"

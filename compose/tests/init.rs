@@ -24,7 +24,7 @@ const FILES: [&str; 10] = [
 /// Kills it at 25 moments spread over its run. What it had renamed into place may be in use, and must not change; what it
 /// had not must be made by the next run.
 const KILL_AND_FINISH: &str = r#"
-make() { sh /stack/init/init.sh 2>/tmp/said; }
+make() { sh /stack/init/init.sh 2>/tmp/said || { cat /tmp/said; return 1; }; }
 passwords() { find /secrets/passwords -type f | sort | xargs sha256sum; }
 before=$(date +%s%N); make; whole=$(( $(date +%s%N) - before ))
 for moment in $(seq 1 25); do
@@ -42,6 +42,12 @@ for moment in $(seq 1 25); do
         [ "$kept" = "$(passwords)" ] || { echo "passwords changed after moment $moment"; exit 1; }
     fi
 done
+# The narrowest moments, between a change of owner and the rename.
+rm /secrets/tls/traefik.pem /secrets/tls/ca.crt /ca/ca.pem
+for file in /secrets/tls/traefik.pem.partial /secrets/tls/ca.crt.partial /ca/ca.pem.partial; do
+    echo half >$file; chmod 0400 $file; chown 65533 $file
+done
+make
 "#;
 
 pub(crate) fn killed_at_any_moment_it_leaves_all_passwords_or_none(stack: &Stack) -> Result<()> {
