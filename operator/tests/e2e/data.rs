@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     cluster::{Cluster, SHOP, is_running, text, uid, until},
-    route::source,
+    route::{from_the_cache, source},
     traefik::Edge,
 };
 
@@ -164,15 +164,6 @@ fn ask_until(stop: &AtomicBool, edge: &Edge) -> Result<Vec<String>> {
         sources.push(asked.with_context(|| format!("after {} answers", sources.len()))?);
     }
     Ok(sources)
-}
-
-fn from_the_cache(cluster: &Cluster) -> Result<Result<(), String>> {
-    let source = source(&cluster.edge()?.https()?.get("/api/data")?)?;
-    Ok(if source == "cache" {
-        Ok(())
-    } else {
-        Err(source)
-    })
 }
 
 /// Ends the one pod of a stateful set, a second after asking it to; its log is kept.

@@ -13,12 +13,18 @@ use crate::{
 /// Keys of a credential's Secret that are no secrets.
 const PUBLIC: [&str; 5] = ["host", "port", "database", "username", "sslmode"];
 
-/// The logs seen so far, by pod; they outlive the pods.
+/// A password or a hash of one is at least this long; the short words in a list of users are no secrets.
+const SECRET_LENGTH: usize = 16;
+
+/// The logs and the secrets seen so far; they outlive their pods and their Secrets.
 #[derive(Default)]
-pub(crate) struct Logs(BTreeMap<String, String>);
+pub(crate) struct Logs {
+    texts: BTreeMap<String, String>,
+    secrets: BTreeMap<String, String>,
+}
 
 impl Logs {
-    /// Takes down what all containers have said until now.
+    /// Takes down what all containers have said until now, and what they must not say.
     pub(crate) fn collect(&mut self, cluster: &Cluster) -> Result<()> {
         for namespace in [SYSTEM, SHOP, "traefik"] {
             let pods = cluster.json(&["get", "pods", "--namespace", namespace])?;
@@ -29,13 +35,26 @@ impl Logs {
                     "--namespace",
                     namespace,
                     "--all-containers",
-                    "--ignore-errors",
-                    "--tail=-1",
                 ];
+                let logs = [&logs[..], &["--ignore-errors", "--tail=-1"]].concat();
                 let current = cluster.try_kubectl(&logs)?;
                 let previous = cluster.try_kubectl(&[&logs[..], &["--previous"]].concat())?;
-                let key = format!("{namespace}/{} {}", name(pod), uid(pod));
-                self.0.insert(key, current.stdout + &previous.stdout);
+                let pod = format!("{namespace}/{} {}", name(pod), uid(pod));
+                self.texts.insert(pod, current.stdout + &previous.stdout);
+            }
+        }
+        for secret in cluster.list(SHOP, "secrets", &of_the_stack())? {
+            let values = secret.get("data").and_then(Value::as_object);
+            for (key, value) in values.into_iter().flatten() {
+                let value = data::decode(value.as_str().unwrap_or_default())?;
+                let words = value
+                    .split_whitespace()
+                    .filter(|word| word.len() >= SECRET_LENGTH);
+                if !PUBLIC.contains(&key.as_str()) {
+                    let place = format!("{} of {}", key, name(&secret));
+                    self.secrets
+                        .extend(words.map(|word| (word.to_owned(), place.clone())));
+                }
             }
         }
         Ok(())
@@ -78,7 +97,7 @@ pub(crate) fn hold_no_secret(cluster: &Cluster) -> Result<()> {
     let mut logs = cluster.logs.borrow_mut();
     logs.collect(cluster)?;
     let mut places: Vec<(String, String)> = logs
-        .0
+        .texts
         .iter()
         .map(|(pod, log)| (format!("the log of {pod}"), log.clone()))
         .collect();
@@ -89,43 +108,27 @@ pub(crate) fn hold_no_secret(cluster: &Cluster) -> Result<()> {
     );
     for namespace in [SHOP, SYSTEM] {
         let kinds = "pods,deployments,replicasets,statefulsets,services,configmaps,tpstacks,events,ingressroutes,middlewares,servicemonitors";
-        let objects = cluster.json(&[
+        let objects = [
             "get",
             kinds,
             "--namespace",
             namespace,
             "--show-managed-fields",
-        ])?;
-        places.push((format!("an object in {namespace}"), objects.to_string()));
-    }
-    let mut words = 0;
-    for secret in cluster.list(SHOP, "secrets", &of_the_stack())? {
-        for (key, value) in secret
-            .get("data")
-            .and_then(Value::as_object)
-            .into_iter()
-            .flatten()
-        {
-            if PUBLIC.contains(&key.as_str()) {
-                continue;
-            }
-            let value = data::decode(value.as_str().unwrap_or_default())?;
-            // A list of users holds short words that are no secrets; a password or its hash is long.
-            for word in value.split_whitespace().filter(|word| word.len() >= 16) {
-                words += 1;
-                for (place, text) in &places {
-                    ensure!(
-                        !text.contains(word),
-                        "{place} holds a value of {}'s key {key}",
-                        name(&secret)
-                    );
-                }
-            }
-        }
+        ];
+        places.push((
+            format!("an object in {namespace}"),
+            cluster.json(&objects)?.to_string(),
+        ));
     }
     ensure!(
-        words >= 3,
-        "only {words} secret values were found to look for"
+        logs.secrets.len() >= 3,
+        "only {} secrets were seen",
+        logs.secrets.len()
     );
+    for (secret, origin) in &logs.secrets {
+        for (place, text) in &places {
+            ensure!(!text.contains(secret), "{place} holds {origin}");
+        }
+    }
     Ok(())
 }

@@ -27,7 +27,7 @@ const SPELLINGS: [&str; 12] = [
     "/%2fmetrics",
 ];
 
-/// Step: the first answer comes from the database and the second, whichever replica gives it, from Redis.
+/// Step: the first answer comes from the database, and the next, whichever replica gives it, from Redis.
 pub(crate) fn database_then_cache(cluster: &Cluster) -> Result<()> {
     until(60, "Traefik routes /health to the API", || {
         Ok(
@@ -42,14 +42,42 @@ pub(crate) fn database_then_cache(cluster: &Cluster) -> Result<()> {
             },
         )
     })?;
-    for expected in ["database", "cache"] {
-        let source = source(&cluster.edge()?.https()?.get("/api/data")?)?;
-        ensure!(
-            source == expected,
-            "the answer comes from the {source}, not from the {expected}"
-        );
-    }
-    Ok(())
+    let first = first_answer(cluster)?;
+    ensure!(
+        first == "database",
+        "the first answer comes from the {first}"
+    );
+    // A value that could not be put into Redis in time is a miss at the next request, not an error; so this is not
+    // always the second answer.
+    until(10, "an answer comes from the cache", || {
+        from_the_cache(cluster)
+    })
+}
+
+/// The source of the first answer. On a machine with too much to do the API may not get to its database within its
+/// deadlines: it then says so and when to ask again.
+fn first_answer(cluster: &Cluster) -> Result<String> {
+    until(
+        20,
+        "the database answers within the API's deadlines",
+        || {
+            let response = cluster.edge()?.https()?.get("/api/data")?;
+            if response.status == 503 && response.header("retry-after").is_some() {
+                return Ok(Err(response.body));
+            }
+            source(&response).map(Ok)
+        },
+    )
+}
+
+/// Whether the cache answers; otherwise who does.
+pub(crate) fn from_the_cache(cluster: &Cluster) -> Result<Result<(), String>> {
+    let source = source(&cluster.edge()?.https()?.get("/api/data")?)?;
+    Ok(if source == "cache" {
+        Ok(())
+    } else {
+        Err(source)
+    })
 }
 
 /// Where an answer of `/api/data` says that it comes from.
