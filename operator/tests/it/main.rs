@@ -2,6 +2,7 @@
 //! line says what is wrong.
 
 mod cli;
+mod contract;
 mod generated;
 mod rbac;
 mod samples;

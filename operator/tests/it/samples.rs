@@ -91,3 +91,15 @@ fn a_cluster_without_an_optional_api_gets_none_of_its_kinds() {
     );
     assert!(rendered.contains("kind: Deployment"), "{rendered}");
 }
+
+#[test]
+fn the_images_are_those_of_the_compose_stack() {
+    let compose = text("compose/compose.yaml");
+    let images = operator::settings::Images::default();
+    for image in [&images.api, &images.postgres, &images.redis] {
+        assert!(
+            compose.contains(&format!(":-{image}}}")),
+            "compose/compose.yaml runs another image than {image}"
+        );
+    }
+}

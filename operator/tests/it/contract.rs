@@ -1,0 +1,138 @@
+//! The app contract: what a pod is given must be what the API reads.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use api::config::{Config, Variables};
+use operator::crd::TpStack;
+use operator::desired::metadata::Component;
+use operator::desired::{Stores, desired};
+use operator::kept::Pair;
+use operator::observed::Observed;
+use operator::plan::credential_values;
+use operator::settings::Images;
+use operator::validate::{Stack, validate};
+use serde_json::{Value, json};
+
+fn stack(spec: &Value) -> Stack {
+    let stack: TpStack = serde_json::from_value(
+        json!({"metadata": {"name": "shop", "namespace": "team"}, "spec": spec}),
+    )
+    .unwrap();
+    validate(&stack).unwrap()
+}
+
+/// The environment of the API's container, with Secrets looked up and mounted files made in `files`.
+fn environment(stack: &Stack, files: &Path) -> BTreeMap<String, String> {
+    let pair = Some(Pair::default());
+    let stores = Stores {
+        postgres: pair.clone(),
+        redis: pair,
+    };
+    let children = desired(stack, &Images::default(), &Observed::default(), &stores);
+    let deployment = serde_json::to_value(children.deployments.first().unwrap()).unwrap();
+    let mut variables = BTreeMap::new();
+    for variable in deployment
+        .pointer("/spec/template/spec/containers/0/env")
+        .and_then(Value::as_array)
+        .unwrap()
+    {
+        let name = variable["name"].as_str().unwrap().to_owned();
+        let value = match variable["value"].as_str() {
+            Some(value) if name.ends_with("_FILE") => mounted(value, files),
+            Some(value) => value.to_owned(),
+            None => secret(stack, &variable["valueFrom"]["secretKeyRef"]),
+        };
+        variables.insert(name, value);
+    }
+    variables
+}
+
+fn mounted(path: &str, files: &Path) -> String {
+    let file = files.join(path.trim_start_matches('/'));
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "secret").unwrap();
+    file.to_str().unwrap().to_owned()
+}
+
+fn secret(stack: &Stack, reference: &Value) -> String {
+    let component = [Component::Postgres, Component::Redis]
+        .into_iter()
+        .find(|component| reference["name"] == component.credentials_name(&stack.name))
+        .unwrap_or_else(|| panic!("{reference} names no Secret of ours"));
+    let values = credential_values(stack, component, || "secret".to_owned());
+    let key = reference["key"].as_str().unwrap();
+    values
+        .get(key)
+        .unwrap_or_else(|| panic!("the Secret of {component:?} has no key {key}"))
+        .clone()
+}
+
+fn parses(spec: &Value, names: &[&str]) {
+    let files = tempfile::tempdir().unwrap();
+    let variables = environment(&stack(spec), files.path());
+    for name in names {
+        assert!(
+            variables.contains_key(*name),
+            "{spec}: no {name} in {variables:?}"
+        );
+    }
+    let variables: Variables = variables.into_iter().collect();
+    if let Err(error) = Config::parse(&variables) {
+        panic!("the API refuses what it is given for {spec}: {error}");
+    }
+}
+
+#[test]
+fn the_api_reads_what_its_pods_are_given() {
+    parses(
+        &json!({}),
+        &[
+            "PORT",
+            "DB_HOST",
+            "DB_PASSWORD_FILE",
+            "DB_SSLMODE",
+            "REDIS_HOST",
+            "REDIS_USER",
+            "REDIS_PASSWORD_FILE",
+        ],
+    );
+    parses(
+        &json!({"redis": {"engine": "Disabled"}}),
+        &["DB_HOST", "DB_PASSWORD_FILE"],
+    );
+    parses(
+        &json!({"api": {"image": "any/image:1"}}),
+        &["DB_PASSWORD", "REDIS_PASSWORD"],
+    );
+    parses(
+        &json!({"api": {"env": [{"name": "LOG_LEVEL", "value": "debug"}]}}),
+        &["LOG_LEVEL"],
+    );
+}
+
+#[test]
+fn without_redis_the_api_hears_nothing_of_it() {
+    let files = tempfile::tempdir().unwrap();
+    let variables = environment(
+        &stack(&json!({"redis": {"engine": "Disabled"}})),
+        files.path(),
+    );
+    assert!(
+        variables.keys().all(|name| !name.starts_with("REDIS_")),
+        "{variables:?}"
+    );
+}
+
+#[test]
+fn every_variable_of_the_contract_is_reserved() {
+    let files = tempfile::tempdir().unwrap();
+    for spec in [json!({}), json!({"api": {"image": "any/image:1"}})] {
+        for name in environment(&stack(&spec), files.path()).keys() {
+            assert!(
+                operator::crd::RESERVED_ENV.contains(&name.as_str()),
+                "{name} could be set by spec.api.env"
+            );
+        }
+    }
+}
