@@ -105,7 +105,7 @@ lint: ## Format, clippy, dependencies, shell scripts, charts, generated files
 	$(CARGO) fetch --quiet --locked
 	"$$(testbed/tools path cargo-deny)" --offline --all-features check --hide-inclusion-graph bans licenses sources
 	scripts=$$(git ls-files -z | xargs -0 grep -lIE '^#!/(usr/bin/env bash|bin/bash|bin/sh)')
-	"$$(testbed/tools path shellcheck)" --external-sources $$scripts
+	"$$(testbed/tools path shellcheck)" --external-sources --source-path=SCRIPTDIR $$scripts
 	helm=$$(testbed/tools path helm)
 	"$$helm" lint --strict --quiet charts/tpstack
 	for values in charts/tpstack/ci/*-values.yaml; do

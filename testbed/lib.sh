@@ -196,7 +196,7 @@ start_process() {
 # process_pid DIR NAME: prints the PID if that very process is still alive.
 process_pid() {
     local pid birth
-    { read -r pid && read -r birth; } 2>/dev/null <"$1/$2.pid" || return 1
+    [ -f "$1/$2.pid" ] && { read -r pid && read -r birth; } <"$1/$2.pid" || return 1
     [ -n "$birth" ] && [ "$(process_birth "$pid")" = "$birth" ] && echo "$pid"
 }
 

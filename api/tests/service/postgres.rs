@@ -159,6 +159,8 @@ impl Postgres {
             .arg("-D")
             .arg(self.folder.path().join("data"))
             .args(["-h", "127.0.0.1", "-p", &self.database.port, "-k", "", "-F"])
+            // A killed server leaves its shared memory behind: in its own folder, which goes with the test.
+            .args(["-c", "dynamic_shared_memory_type=mmap"])
             .stdout(Stdio::null())
             .stderr(Stdio::null());
         self.server = Some(Server::spawn(&mut command));
