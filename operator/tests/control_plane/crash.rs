@@ -92,22 +92,16 @@ async fn history(sandbox: &Sandbox, kind: &Kind, start: &str) -> BTreeMap<String
         .expect("the server remembers a few minutes");
     pin_mut!(events);
     while let Some(event) = events.next().await {
-        match event.expect("the server remembers a few minutes") {
-            WatchEvent::Added(object) => {
-                counts
-                    .entry(object.metadata.name.unwrap_or_default())
-                    .or_default()
-                    .0 += 1
-            }
-            WatchEvent::Deleted(object) => {
-                counts
-                    .entry(object.metadata.name.unwrap_or_default())
-                    .or_default()
-                    .1 += 1
-            }
-            WatchEvent::Modified(_) | WatchEvent::Bookmark(_) => {}
+        let (object, created, deleted) = match event.expect("the server remembers a few minutes") {
+            WatchEvent::Added(object) => (object, 1, 0),
+            WatchEvent::Deleted(object) => (object, 0, 1),
+            WatchEvent::Modified(_) | WatchEvent::Bookmark(_) => continue,
             WatchEvent::Error(error) => panic!("the server does not remember: {error:?}"),
-        }
+        };
+        let count = counts
+            .entry(object.metadata.name.unwrap_or_default())
+            .or_default();
+        *count = (count.0 + created, count.1 + deleted);
     }
     counts
 }

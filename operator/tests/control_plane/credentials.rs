@@ -147,9 +147,12 @@ fn text(secret: &Value, key: &str) -> String {
     String::from_utf8(bytes.0).expect("our credentials are text")
 }
 
+/// Whether a character is of a kind.
+type Class = fn(char) -> bool;
+
 /// At most this much randomness can be in a password of such characters.
 fn bits(password: &str) -> f64 {
-    let classes: [(fn(char) -> bool, f64); 4] = [
+    let classes: [(Class, f64); 4] = [
         (|c| c.is_ascii_digit(), 10.0),
         (|c| matches!(c, 'a'..='f'), 6.0),
         (|c| matches!(c, 'g'..='z'), 20.0),

@@ -100,28 +100,50 @@ async fn the_owner_taken_off_each_child_comes_back() {
 }
 
 #[tokio::test]
-async fn each_owned_field_changed_comes_back() {
-    let sandbox = Sandbox::shared().await;
-    let stack = sandbox.stack("shop", everything_on()).await;
-    stack.applied(CHILDREN.into_iter()).await;
-    let stolen = json!({"app.kubernetes.io/component": "stolen"});
-    let changes: &[(Child, &str, Value)] = &[
+async fn each_owned_field_of_a_workload_changed_comes_back() {
+    let image = "/spec/template/spec/containers/0/image";
+    let api = (kinds::DEPLOYMENT, "api");
+    fields_come_back(&[
+        (api, image, json!("evil.example.org/api:1")),
         (
-            (kinds::DEPLOYMENT, "api"),
-            "/spec/template/spec/containers/0/image",
-            json!("evil.example.org/api:1"),
-        ),
-        (
-            (kinds::DEPLOYMENT, "api"),
+            api,
             "/spec/template/spec/containers/0/securityContext",
             json!({}),
         ),
         (
-            (kinds::DEPLOYMENT, "api"),
+            api,
             "/spec/template/spec/serviceAccountName",
             json!("default"),
         ),
-        ((kinds::DEPLOYMENT, "api"), "/spec/replicas", json!(7)),
+        (api, "/spec/replicas", json!(7)),
+        (
+            (kinds::STATEFUL_SET, "postgres"),
+            image,
+            json!("evil.example.org/postgres:1"),
+        ),
+        (
+            (kinds::STATEFUL_SET, "postgres"),
+            "/spec/replicas",
+            json!(3),
+        ),
+        (
+            (kinds::STATEFUL_SET, "redis"),
+            image,
+            json!("evil.example.org/redis:1"),
+        ),
+        ((kinds::STATEFUL_SET, "redis"), "/spec/replicas", json!(0)),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn each_owned_field_on_the_way_to_the_pods_changed_comes_back() {
+    let stolen = json!({"app.kubernetes.io/component": "stolen"});
+    let (route, redirect) = (
+        (kinds::INGRESS_ROUTE, "api"),
+        (kinds::INGRESS_ROUTE, "api-redirect"),
+    );
+    fields_come_back(&[
         ((kinds::SERVICE, "api"), "/spec/selector", stolen.clone()),
         (
             (kinds::SERVICE, "api"),
@@ -150,36 +172,12 @@ async fn each_owned_field_changed_comes_back() {
             stolen.clone(),
         ),
         (
-            (kinds::STATEFUL_SET, "postgres"),
-            "/spec/template/spec/containers/0/image",
-            json!("evil.example.org/postgres:1"),
-        ),
-        (
-            (kinds::STATEFUL_SET, "postgres"),
-            "/spec/replicas",
-            json!(3),
-        ),
-        (
-            (kinds::STATEFUL_SET, "redis"),
-            "/spec/template/spec/containers/0/image",
-            json!("evil.example.org/redis:1"),
-        ),
-        ((kinds::STATEFUL_SET, "redis"), "/spec/replicas", json!(0)),
-        (
-            (kinds::INGRESS_ROUTE, "api"),
+            route,
             "/spec/routes/0/match",
             json!("PathPrefix(`/metrics`)"),
         ),
-        (
-            (kinds::INGRESS_ROUTE, "api"),
-            "/spec/entryPoints",
-            json!(["traefik"]),
-        ),
-        (
-            (kinds::INGRESS_ROUTE, "api-redirect"),
-            "/spec/routes/0/match",
-            json!("PathPrefix(`/`)"),
-        ),
+        (route, "/spec/entryPoints", json!(["traefik"])),
+        (redirect, "/spec/routes/0/match", json!("PathPrefix(`/`)")),
         (
             (kinds::MIDDLEWARE, "api-redirect"),
             "/spec/redirectScheme/scheme",
@@ -195,7 +193,14 @@ async fn each_owned_field_changed_comes_back() {
             "/spec/selector/matchLabels",
             stolen,
         ),
-    ];
+    ])
+    .await;
+}
+
+async fn fields_come_back(changes: &[(Child, &str, Value)]) {
+    let sandbox = Sandbox::shared().await;
+    let stack = sandbox.stack("shop", everything_on()).await;
+    stack.applied(CHILDREN.into_iter()).await;
     for (child, path, value) in changes {
         heals(&stack, *child, path, |object| {
             let field = object.pointer_mut(path);
@@ -225,11 +230,11 @@ async fn a_config_map_changed_comes_back() {
             .clone();
         for key in data.keys() {
             heals(&stack, child, key, |object| {
-                object["data"][key] = json!("# nothing to see here")
+                object["data"][key] = json!("# nothing to see here");
             })
             .await;
             heals(&stack, child, key, |object| {
-                remove(&mut object["data"], key)
+                remove(&mut object["data"], key);
             })
             .await;
         }

@@ -19,7 +19,7 @@ use super::{
     kinds,
     operator::{self, Operator},
     sandbox::Sandbox,
-    wait::{eventually, holds},
+    wait::{PATIENCE, eventually, holds},
 };
 
 /// Namespace of the operator.
@@ -246,9 +246,11 @@ async fn write_kubeconfig(client: &Client) {
 pub(crate) async fn administrator() -> Client {
     let kubeconfig = Kubeconfig::read_from(&ENVIRONMENT.kubeconfig)
         .unwrap_or_else(|error| panic!("cannot read KUBECONFIG: {error}"));
-    let config =
+    let mut config =
         Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default())
             .await
             .expect("KUBECONFIG is complete");
+    // A server that is gone must fail a test, not hang it.
+    config.read_timeout = Some(PATIENCE);
     Client::try_from(config).expect("KUBECONFIG's certificates can be read")
 }
