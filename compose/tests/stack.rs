@@ -261,14 +261,14 @@ impl Outcome {
     }
 }
 
-/// Asks again until there is an answer, for a minute at most; then the last error is the answer.
+/// Asks again until there is an answer, for two minutes at most; then the last error is the answer.
 pub(crate) fn eventually<T>(mut ask: impl FnMut() -> Result<T>) -> Result<T> {
-    let deadline = Instant::now() + Duration::from_mins(1);
+    let deadline = Instant::now() + Duration::from_mins(2);
     loop {
         match ask() {
             Ok(answer) => return Ok(answer),
             Err(error) if Instant::now() > deadline => {
-                return Err(error.context("not within a minute"));
+                return Err(error.context("not within two minutes"));
             }
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
