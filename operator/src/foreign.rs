@@ -62,13 +62,14 @@ pub struct RouteService {
     pub port: String,
 }
 
-/// TLS of an `IngressRoute`.
+/// TLS of an IngressRoute.
 #[derive(Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct RouteTls {
-    /// A Secret of type kubernetes.io/tls in the same namespace.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret_name: Option<String>,
+    /// A Secret of type kubernetes.io/tls in the same namespace; empty for Traefik's default certificate.
+    ///
+    /// Always sent: server-side apply turns an object whose last field goes away into `null`, which the definition refuses.
+    pub secret_name: String,
 }
 
 /// A step that changes requests or answers.

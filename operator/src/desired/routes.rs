@@ -21,7 +21,7 @@ pub fn add(stack: &Stack, ingress: &Ingress, children: &mut Children) {
             entry_points: vec![ingress.https.clone()],
             routes: vec![route(stack, rule.clone(), Vec::new())],
             tls: Some(RouteTls {
-                secret_name: ingress.tls_secret.clone(),
+                secret_name: ingress.tls_secret.clone().unwrap_or_default(),
             }),
         },
     });
