@@ -6,6 +6,7 @@ use crate::harness::{
     environment::{ENVIRONMENT, kubectl},
     kinds::{self, CHILDREN, Child},
     masks::{made_in, masked, names},
+    objects::uid,
     pods::Kubelet,
     sandbox::Sandbox,
     stack::{Stack, everything_on},
@@ -13,6 +14,7 @@ use crate::harness::{
 };
 
 const MINIMAL: &str = "manifests/samples/minimal.yaml";
+const POSTGRES_DATA: Child = (kinds::VOLUME_CLAIM, "postgres-data");
 
 #[tokio::test]
 async fn the_minimal_sample_applied_with_kubectl_becomes_ready_with_every_child() {
@@ -309,30 +311,36 @@ async fn a_volume_grows_when_its_stack_asks() {
             json!({"postgres": {"storage": {"storageClassName": class}}}),
         )
         .await;
-    let claim: Child = (kinds::VOLUME_CLAIM, "postgres-data");
-    stack.applied([claim].into_iter()).await;
-    // As the volume controller binds a claim; only then may it grow.
+    stack.applied([POSTGRES_DATA].into_iter()).await;
+    let before = uid(&stack.must_child(POSTGRES_DATA).await);
+    // What a provisioner makes for a claim; only a bound claim may grow.
     sandbox
-        .merge(
-            &claim.0,
-            "shop-postgres-data",
-            json!({"spec": {"volumeName": "a-volume"}}),
+        .create(
+            &kinds::VOLUME,
+            json!({"metadata": {"name": class}, "spec": {
+                "storageClassName": class, "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"],
+                "csi": {"driver": "example.org", "volumeHandle": class},
+                "claimRef": {"namespace": sandbox.namespace, "name": "shop-postgres-data"},
+            }}),
         )
         .await;
-    sandbox
-        .merge_status(
-            &claim.0,
-            "shop-postgres-data",
-            json!({"phase": "Bound", "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"]}),
-        )
-        .await;
-    let before = crate::harness::objects::uid(&stack.must_child(claim).await);
+    eventually(&sandbox, "the claim is bound", async || {
+        let phase = stack
+            .must_child(POSTGRES_DATA)
+            .await
+            .pointer("/status/phase")
+            .cloned();
+        holds(phase == Some(json!("Bound")), || {
+            format!("its phase is {phase:?}")
+        })
+    })
+    .await;
     stack
         .change(json!({"postgres": {"storage": {"size": "3Gi"}}}))
         .await;
     eventually(&sandbox, "the claim asks for 3Gi", async || {
         let asked = stack
-            .must_child(claim)
+            .must_child(POSTGRES_DATA)
             .await
             .pointer("/spec/resources/requests/storage")
             .cloned();
@@ -341,8 +349,29 @@ async fn a_volume_grows_when_its_stack_asks() {
         })
     })
     .await;
-    assert_eq!(
-        crate::harness::objects::uid(&stack.must_child(claim).await),
-        before
+    assert_eq!(uid(&stack.must_child(POSTGRES_DATA).await), before);
+}
+
+#[tokio::test]
+async fn a_volume_that_cannot_grow_says_so_and_holds_up_nothing_else() {
+    let sandbox = Sandbox::shared().await;
+    let _kubelet = Kubelet::start(&sandbox);
+    let stack = sandbox.stack("shop", json!({})).await;
+    stack.ready().await;
+    let before = uid(&stack.must_child(POSTGRES_DATA).await);
+    stack
+        .change(json!({"postgres": {"storage": {"size": "3Gi"}}, "api": {"replicas": 3}}))
+        .await;
+    let postgres = stack.becomes("PostgresReady", "False", "ApplyFailed").await;
+    assert!(
+        postgres.message.contains("shop-postgres-data"),
+        "which volume? {}",
+        postgres.message
     );
+    stack.becomes("ApiReady", "True", "Available").await;
+    assert_eq!(
+        stack.must_child((kinds::DEPLOYMENT, "api")).await["spec"]["replicas"],
+        json!(3)
+    );
+    assert_eq!(uid(&stack.must_child(POSTGRES_DATA).await), before);
 }

@@ -71,6 +71,24 @@ async fn a_grant_taken_back_is_named_and_given_again_heals() {
 }
 
 #[tokio::test]
+async fn a_grant_that_was_gone_for_a_moment_only_is_seen_again() {
+    let sandbox = Sandbox::shared().await;
+    let _kubelet = Kubelet::start(&sandbox);
+    let stack = sandbox.stack("shop", json!({})).await;
+    stack.ready().await;
+    // Shorter than the interval at which the operator looks for grants, at another point of it each time.
+    for _ in 0..4 {
+        sandbox.delete(&kinds::ROLE_BINDING, OPERATOR_ACCOUNT).await;
+        stack
+            .annotate("example.org/touched", &stack.version().await)
+            .await;
+        stack.stalled("NamespaceNotGranted").await;
+        sandbox.grant().await;
+        stack.ready().await;
+    }
+}
+
+#[tokio::test]
 async fn a_namespace_without_a_grant_holds_up_no_other() {
     let without = Sandbox::ungranted().await;
     let stalled = without.stack("shop", json!({})).await;
@@ -149,9 +167,10 @@ async fn the_shipped_roles_allow_no_more_than_they_say() {
     let sandbox = Sandbox::ungranted().await;
     let granted = sandbox.beside().await;
     let can = |namespace: &str, verb: &str, resource: &str| {
+        let (resource, subresource) = resource.split_once('/').unwrap_or((resource, ""));
         let account = format!("system:serviceaccount:{OPERATOR_NAMESPACE}:{OPERATOR_ACCOUNT}");
         let line = format!(
-            "kubectl auth can-i {verb} {resource} --namespace={namespace} --as={account} || true"
+            "kubectl auth can-i {verb} {resource} --subresource='{subresource}' --namespace={namespace} --as={account} || true"
         );
         paste(&line).trim() == "yes"
     };

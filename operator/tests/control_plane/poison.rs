@@ -20,7 +20,7 @@ async fn a_stored_stack_that_is_invalid_today_is_named_and_stops_no_other() {
     loosen(&sandbox).await;
     let poison = [
         ("unknown-engine", json!({"redis": {"engine": "Memcached"}})),
-        ("words-for-numbers", json!({"api": {"replicas": "many"}})),
+        ("word-for-list", json!({"api": {"env": "none"}})),
         (
             "injected-host",
             json!({"ingress": {"hosts": ["a`) || PathPrefix(`/metrics"]}}),

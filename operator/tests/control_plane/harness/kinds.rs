@@ -64,6 +64,7 @@ pub(crate) const CONFIG_MAP: Kind = Kind::new("", "v1", "ConfigMap", "configmaps
 pub(crate) const SECRET: Kind = Kind::new("", "v1", "Secret", "secrets");
 pub(crate) const VOLUME_CLAIM: Kind =
     Kind::new("", "v1", "PersistentVolumeClaim", "persistentvolumeclaims");
+pub(crate) const VOLUME: Kind = Kind::new("", "v1", "PersistentVolume", "persistentvolumes");
 pub(crate) const DEPLOYMENT: Kind = Kind::new("apps", "v1", "Deployment", "deployments");
 pub(crate) const STATEFUL_SET: Kind = Kind::new("apps", "v1", "StatefulSet", "statefulsets");
 pub(crate) const DISRUPTION_BUDGET: Kind = Kind::new(

@@ -25,6 +25,7 @@ impl Sandbox {
             kinds::ADMISSION_POLICY,
             kinds::ADMISSION_BINDING,
             kinds::STORAGE_CLASS,
+            kinds::VOLUME,
         ];
         if cluster_wide.contains(kind) {
             Api::all_with(self.client.clone(), &kind.resource())

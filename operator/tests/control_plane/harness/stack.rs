@@ -44,6 +44,11 @@ impl<'a> Stack<'a> {
         self.sandbox.must_get(&kinds::TPSTACK, &self.name).await
     }
 
+    /// The stack's version: a value that differs each time.
+    pub(crate) async fn version(&self) -> String {
+        version(&self.object().await)
+    }
+
     /// Merges into the spec.
     pub(crate) async fn change(&self, spec: Value) {
         self.sandbox
@@ -205,11 +210,8 @@ impl<'a> Stack<'a> {
             },
         )
         .await;
-        self.annotate(
-            "example.org/touched",
-            &self.object().await["metadata"]["resourceVersion"].to_string(),
-        )
-        .await;
+        self.annotate("example.org/touched", &self.version().await)
+            .await;
         eventually(
             self.sandbox,
             &format!("{} was reconciled again", self.name),
