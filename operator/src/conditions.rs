@@ -54,11 +54,10 @@ pub fn part(part: Part, worked: &Worked) -> Finding {
     if let Some(message) = conflicts(worked, Some(part)) {
         return Finding::no("NameConflict", message);
     }
-    let refused: Vec<String> = worked
-        .failures()
-        .into_iter()
-        .filter(|failure| failure.part == part)
-        .map(crate::apply::Failure::message)
+    let refusals = worked.refusals().into_iter();
+    let refused: Vec<String> = refusals
+        .filter(|(of, _)| *of == part)
+        .map(|(_, words)| words)
         .collect();
     if !refused.is_empty() {
         return Finding::no("ApplyFailed", refused.join("; "));

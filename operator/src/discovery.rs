@@ -43,12 +43,12 @@ pub struct Grants {
 }
 
 impl Grants {
-    /// Whether this namespace is granted; asks the API server when it was not asked before.
+    /// Whether this namespace is granted; asks the API server unless it said so before.
     pub async fn granted(&self, client: &Client, namespace: &str) -> Result<bool, kube::Error> {
         let known = self.lock().get(namespace).copied();
         match known {
-            Some(granted) => Ok(granted),
-            None => self.ask(client, namespace).await,
+            Some(true) => Ok(true),
+            Some(false) | None => self.ask(client, namespace).await,
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! Secrets are read as metadata: their data never enters this process.
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 use k8s_openapi::api::apps::v1::StatefulSet;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::{Api, DynamicObject, ListParams};
@@ -28,17 +28,30 @@ pub async fn observe(
     let kinds = Kind::ALL
         .into_iter()
         .filter(|kind| observed.capabilities.serves(*kind));
-    let lists = kinds.map(|kind| list(client, namespace, stack, kind));
-    observed.objects = try_join_all(lists).await?.into_iter().flatten().collect();
+    let lists = kinds.map(async |kind| (kind, list(client, namespace, stack, kind).await));
+    for (kind, listed) in join_all(lists).await {
+        match listed {
+            Ok(objects) => observed.objects.extend(objects),
+            // One right that is missing takes one kind away, by its name, and not the whole stack.
+            Err(error) => {
+                let words = error.forbidden().ok_or(error)?;
+                observed.forbidden.insert(kind, words);
+            }
+        }
+    }
     // What stands at a name of ours without our labels: somebody else's, or ours and tampered with.
     let unseen: Vec<ObjectId> = possible_children(stack)
         .into_iter()
-        .filter(|id| observed.capabilities.serves(id.kind) && !observed.objects.contains_key(id))
+        .filter(|id| observed.may_read(id.kind) && !observed.objects.contains_key(id))
         .collect();
     let found = try_join_all(unseen.into_iter().map(|id| get(client, namespace, id))).await?;
     observed.objects.extend(found.into_iter().flatten());
-    sizes(client, namespace, stack, &mut observed).await?;
-    readiness(client, namespace, stack, &mut observed).await?;
+    if observed.may_read(Kind::PersistentVolumeClaim) {
+        sizes(client, namespace, stack, &mut observed).await?;
+    }
+    if observed.may_read(Kind::StatefulSet) {
+        readiness(client, namespace, stack, &mut observed).await?;
+    }
     Ok(observed)
 }
 
@@ -147,4 +160,15 @@ pub enum Error {
         #[source]
         source: kube::Error,
     },
+}
+
+impl Error {
+    /// The API server's words, if it forbade the read.
+    fn forbidden(&self) -> Option<String> {
+        let (Self::List { source, .. } | Self::Get { source, .. }) = self;
+        match source {
+            kube::Error::Api(status) if status.code == 403 => Some(status.message.clone()),
+            _ => None,
+        }
+    }
 }

@@ -45,7 +45,9 @@ pub struct Observed {
     pub objects: BTreeMap<ObjectId, ObjectMeta>,
     /// Requested size of each volume claim that is there, by name.
     pub volume_sizes: BTreeMap<String, Size>,
-    /// Whether the workload of this name has a ready pod of its present generation.
+    /// Kinds that may not be read, each with the API server's words.
+    pub forbidden: BTreeMap<Kind, String>,
+    /// Names of the stores whose workload has a ready pod of its present generation.
     pub ready_stores: BTreeSet<String>,
 }
 
@@ -63,6 +65,11 @@ pub enum Ownership {
 }
 
 impl Observed {
+    /// Whether objects of this kind were read: the API is served and nobody forbade it.
+    pub fn may_read(&self, kind: Kind) -> bool {
+        self.capabilities.serves(kind) && !self.forbidden.contains_key(&kind)
+    }
+
     /// Metadata of the object at this name.
     pub fn object(&self, id: &ObjectId) -> Option<&ObjectMeta> {
         self.objects.get(id)

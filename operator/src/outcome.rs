@@ -1,6 +1,7 @@
 //! How a run over one stack ended, for `status` to tell. Data only.
 
 use crate::apply::{Applied, Failure};
+use crate::desired::Part;
 use crate::kept::Loss;
 use crate::observed::Observed;
 use crate::plan::Work;
@@ -42,7 +43,10 @@ impl Outcome {
     /// Whether another look is due soon: something was refused or is waited for.
     pub fn is_unfinished(&self) -> bool {
         match self {
-            Self::Worked(worked) => !worked.failures().is_empty() || !worked.work.waits.is_empty(),
+            Self::Worked(worked) => {
+                let work = &worked.work;
+                !worked.refusals().is_empty() || !work.waits.is_empty()
+            }
             Self::Unread(_) => true,
             Self::Undecodable(_) | Self::Invalid(_) | Self::NotGranted | Self::Stopped(_) => false,
         }
@@ -56,7 +60,7 @@ impl Outcome {
             Self::NotGranted => "not_granted",
             Self::Stopped(_) => "stopped",
             Self::Unread(_) => "unread",
-            Self::Worked(worked) if !worked.failures().is_empty() => "refused",
+            Self::Worked(worked) if !worked.refusals().is_empty() => "refused",
             Self::Worked(worked) if !worked.work.conflicts.is_empty() => "conflict",
             Self::Worked(worked) if !worked.work.waits.is_empty() => "waiting",
             Self::Worked(_) => "applied",
@@ -65,11 +69,12 @@ impl Outcome {
 }
 
 impl Worked {
-    /// All refused writes.
-    pub fn failures(&self) -> Vec<&Failure> {
-        self.not_created
-            .iter()
-            .chain(&self.applied.failures)
-            .collect()
+    /// Everything that was refused: the part, and the API server's words.
+    pub fn refusals(&self) -> Vec<(Part, String)> {
+        let writes = self.not_created.iter().chain(&self.applied.failures);
+        let mut refusals = self.work.forbidden.clone();
+        refusals.dedup();
+        refusals.extend(writes.map(|failure| (failure.part, failure.message())));
+        refusals
     }
 }

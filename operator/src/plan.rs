@@ -10,7 +10,7 @@ use crate::desired::metadata::{
 };
 use crate::desired::{Object, Part, Stores, desired, storage};
 use crate::kept::{Loss, Pair, Store, Verdict, accepted_loss, decide};
-use crate::kind::ObjectId;
+use crate::kind::{Kind, ObjectId};
 use crate::observed::{Observed, Ownership};
 use crate::settings::Images;
 use crate::validate::Stack;
@@ -53,6 +53,8 @@ pub struct Work {
     pub prune: Vec<(ObjectId, String)>,
     /// Names taken by somebody else's object.
     pub conflicts: Vec<(Part, ObjectId)>,
+    /// What may not be read, and so is not written either: part and the API server's words.
+    pub forbidden: Vec<(Part, String)>,
     /// What is waited for.
     pub waits: Vec<(Part, String)>,
     /// The stores as they are held now.
@@ -74,6 +76,12 @@ pub fn plan(
             continue;
         }
         let part = store_part(component);
+        let kept = [Kind::Secret, Kind::PersistentVolumeClaim];
+        if let Some(words) = kept.iter().find_map(|kind| observed.forbidden.get(kind)) {
+            // Blind to what is kept, nothing is decided about it.
+            work.forbidden.push((part, words.clone()));
+            continue;
+        }
         match decide(stack, &store(raw, stack, component), observed) {
             Verdict::Lost(loss) => return Plan::Stop(loss),
             Verdict::Create {
@@ -107,6 +115,10 @@ pub fn plan(
     let objects = desired(stack, images, observed, &work.stores).into_objects();
     work.prune = prune(stack, &objects, observed, &work.stores);
     for object in objects {
+        if let Some(words) = observed.forbidden.get(&object.id.kind) {
+            work.forbidden.push((object.part, words.clone()));
+            continue;
+        }
         match observed.ownership(&object.id, &stack.name, &stack.uid) {
             Ownership::Absent | Ownership::Ours => work.objects.push(object),
             Ownership::Foreign => work.conflicts.push((object.part, object.id)),

@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::crd::TpStack;
 use crate::desired::metadata::Component;
 use crate::kind::{Kind, ObjectId};
-use crate::observe::{self, observe};
+use crate::observe::observe;
 use crate::outcome::{Outcome, Worked};
 use crate::plan::{Creation, Plan, plan, store_part};
 use crate::status;
@@ -78,7 +78,11 @@ pub async fn reconcile(
         return Err(Error::Unfinished(outcome.as_str()));
     }
     ctx.settled(metadata);
-    Ok(Action::requeue(ctx.settings.resync_interval))
+    Ok(Action::requeue(match outcome {
+        // Rights come without an event: asked for again and again.
+        Outcome::NotGranted => ctx.settings.discovery_interval,
+        _ => ctx.settings.resync_interval,
+    }))
 }
 
 async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
@@ -102,8 +106,17 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
     for _ in 0..ROUNDS {
         let observed = match observe(&ctx.client, namespace, name, ctx.capabilities()).await {
             Ok(observed) => observed,
-            Err(error) => return unread(ctx, namespace, &error).await,
+            Err(error) => {
+                let cause = std::error::Error::source(&error).map(ToString::to_string);
+                return Outcome::Unread(format!("{error}: {}", cause.unwrap_or_default()));
+            }
         };
+        // Something forbidden may mean that the grant was taken away: asked again, and told by its name.
+        if !observed.forbidden.is_empty()
+            && matches!(ctx.grants.ask(&ctx.client, namespace).await, Ok(false))
+        {
+            return Outcome::NotGranted;
+        }
         match plan(raw, &stack, &ctx.settings.images, &observed, &blocked) {
             Plan::Stop(loss) => return Outcome::Stopped(loss),
             Plan::Create(creations) => {
@@ -154,35 +167,25 @@ async fn create(ctx: &Context, stack: &Stack, creations: &[Creation]) -> Vec<(Co
     refused
 }
 
-/// A forbidden read may mean that the grant was taken away: asked again, and told by its name.
-async fn unread(ctx: &Context, namespace: &str, error: &observe::Error) -> Outcome {
-    let (observe::Error::List { source, .. } | observe::Error::Get { source, .. }) = error;
-    if matches!(source, kube::Error::Api(status) if status.code == 403)
-        && matches!(ctx.grants.ask(&ctx.client, namespace).await, Ok(false))
-    {
-        return Outcome::NotGranted;
-    }
-    Outcome::Unread(format!("{error}: {source}"))
-}
-
 fn log(metadata: &ObjectMeta, outcome: &Outcome) {
     let (namespace, stack) = (metadata.namespace.as_deref(), metadata.name.as_deref());
     let outcome_name = outcome.as_str();
     match outcome {
-        Outcome::Worked(worked) if worked.failures().is_empty() => {
+        Outcome::Worked(worked) if worked.refusals().is_empty() => {
             tracing::debug!(namespace, stack, outcome = outcome_name, "reconciled");
         }
         Outcome::Worked(worked) => {
             let refused: Vec<String> = worked
-                .failures()
+                .refusals()
                 .into_iter()
-                .map(Failure::message)
+                .map(|(_, words)| words)
                 .collect();
+            let refused = refused.join("; ");
             tracing::warn!(
                 namespace,
                 stack,
                 outcome = outcome_name,
-                refused = refused.join("; "),
+                refused,
                 "some children were refused"
             );
         }

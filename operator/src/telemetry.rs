@@ -6,10 +6,13 @@ use tracing_subscriber::EnvFilter;
 
 /// Starts logging to standard error. `RUST_LOG` chooses what is logged; the default is `info`.
 ///
+/// What its runtime says of watches is left out by default: they are counted in the metrics, and told by name.
+///
 /// kube's client logs whole answers which it cannot read, and an answer may be a Secret: whatever is asked for, it is
 /// held to errors.
 pub fn start() {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env()
+        .unwrap_or_else(|_| EnvFilter::new("info,kube_runtime=error"));
     let filter = filter.add_directive("kube_client=error".parse().expect("a constant directive"));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::StreamExt;
+use std::future::ready;
+
+use futures::{StreamExt, TryStreamExt};
 use kube::Client;
 use kube::api::{Api, DynamicObject};
 use kube::core::{DeserializeGuard, ObjectMeta, PartialObjectMeta};
@@ -85,7 +87,9 @@ async fn watch(
     let api: Api<PartialObjectMeta<DynamicObject>> =
         Api::namespaced_with(client, &namespace, &kind.resource());
     let config = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGED_BY}"));
-    let mut events = watcher(api, config).default_backoff().boxed();
+    // The start of a list is announced before it can fail, and would reset the backoff each time.
+    let events = watcher(api, config).try_filter(|event| ready(!matches!(event, Event::Init)));
+    let mut events = events.default_backoff().boxed();
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => {

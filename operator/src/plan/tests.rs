@@ -302,3 +302,42 @@ fn an_adopted_volume_is_never_shrunk() {
         "6Gi"
     );
 }
+
+#[test]
+fn a_kind_that_may_not_be_read_is_named_and_the_rest_is_applied() {
+    let mut observed = settled();
+    observed.forbidden.insert(
+        Kind::ServiceMonitor,
+        "servicemonitors is forbidden".to_owned(),
+    );
+    let work = work(&json!({}), &observed);
+    assert_eq!(
+        work.forbidden,
+        [(
+            crate::desired::Part::Monitoring,
+            "servicemonitors is forbidden".to_owned()
+        )]
+    );
+    assert!(names(&work).contains(&"Deployment shop-api".to_owned()));
+}
+
+#[test]
+fn a_store_whose_kept_objects_may_not_be_read_is_left_alone() {
+    let mut observed = settled();
+    observed.objects.retain(|id, _| id.kind != Kind::Secret);
+    observed
+        .forbidden
+        .insert(Kind::Secret, "secrets is forbidden".to_owned());
+    let metadata =
+        json!({"uid": "x", "labels": labels("postgres"), "ownerReferences": owner("stack-1")});
+    insert(&mut observed, Kind::StatefulSet, "shop-postgres", metadata);
+    let work = work(&json!({}), &observed);
+    let names = names(&work);
+    assert!(
+        !names
+            .iter()
+            .any(|name| name.contains("StatefulSet") || name.contains("Secret")),
+        "{names:?}"
+    );
+    assert_eq!(work.prune, []);
+}
