@@ -1,5 +1,11 @@
 //! What needs no server: samples become children, generated files are fresh, roles cover what is written, the command
 //! line says what is wrong.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "in a test, a panic is a result"
+)]
 
 mod cli;
 mod contract;
