@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::text;
 
-/// Verbs of a ClusterRole of install.yaml, by group and resource.
+/// Verbs of a `ClusterRole` of install.yaml, by group and resource.
 fn role(name: &str) -> BTreeMap<(String, String), BTreeSet<String>> {
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(&text("manifests/install.yaml")).unwrap();
