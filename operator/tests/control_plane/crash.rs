@@ -6,10 +6,8 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, pin_mut};
-use kube::api::{ListParams, WatchEvent, WatchParams};
-
 use crate::harness::{
+    history::{self, Change},
     kinds::{self, CHILDREN, Kind},
     pods::Kubelet,
     sandbox::Sandbox,
@@ -24,7 +22,7 @@ const LONGEST_LIFE: u64 = 900;
 #[tokio::test]
 async fn an_operator_killed_at_any_moment_makes_each_volume_and_credential_once() {
     let sandbox = Sandbox::alone().await;
-    let start = version_of_now(&sandbox).await;
+    let start = history::now(&sandbox, &kinds::SECRET).await;
     let mut lives = Vec::new();
     let stacks: Vec<Stack<'_>> = {
         let mut stacks = Vec::new();
@@ -52,13 +50,13 @@ async fn an_operator_killed_at_any_moment_makes_each_volume_and_credential_once(
         stack.applied(CHILDREN.into_iter()).await;
     }
     for kind in [kinds::SECRET, kinds::VOLUME_CLAIM] {
-        let history = history(&sandbox, &kind, &start).await;
+        let counts = counts(&sandbox, &kind, &start).await;
         assert_eq!(
-            history.len(),
+            counts.len(),
             2 * STACKS,
-            "killed after {lives:?} ms: {history:?}"
+            "killed after {lives:?} ms: {counts:?}"
         );
-        for (name, (created, deleted)) in history {
+        for (name, (created, deleted)) in counts {
             assert_eq!(
                 (created, deleted),
                 (1, 0),
@@ -69,39 +67,20 @@ async fn an_operator_killed_at_any_moment_makes_each_volume_and_credential_once(
     }
 }
 
-/// The version of the whole store before the test.
-async fn version_of_now(sandbox: &Sandbox) -> String {
-    let list = sandbox
-        .api(&kinds::SECRET)
-        .list(&ListParams::default())
-        .await
-        .expect("Secrets can be listed");
-    list.metadata
-        .resource_version
-        .expect("a list has a version")
-}
-
-/// How often each object was created and deleted since that version, as the server remembers.
-async fn history(sandbox: &Sandbox, kind: &Kind, start: &str) -> BTreeMap<String, (usize, usize)> {
+/// How often each object was created and deleted since that moment.
+async fn counts(sandbox: &Sandbox, kind: &Kind, start: &str) -> BTreeMap<String, (usize, usize)> {
     let mut counts: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    let watch = WatchParams::default().timeout(2);
-    let events = sandbox
-        .api(kind)
-        .watch(&watch, start)
-        .await
-        .expect("the server remembers a few minutes");
-    pin_mut!(events);
-    while let Some(event) = events.next().await {
-        let (object, created, deleted) = match event.expect("the server remembers a few minutes") {
-            WatchEvent::Added(object) => (object, 1, 0),
-            WatchEvent::Deleted(object) => (object, 0, 1),
-            WatchEvent::Modified(_) | WatchEvent::Bookmark(_) => continue,
-            WatchEvent::Error(error) => panic!("the server does not remember: {error:?}"),
-        };
-        let count = counts
-            .entry(object.metadata.name.unwrap_or_default())
-            .or_default();
-        *count = (count.0 + created, count.1 + deleted);
+    for (change, object) in history::since(sandbox, kind, start).await {
+        let name = object["metadata"]["name"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned();
+        let count = counts.entry(name).or_default();
+        match change {
+            Change::Created => count.0 += 1,
+            Change::Deleted => count.1 += 1,
+            Change::Changed => {}
+        }
     }
     counts
 }

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     environment::paste,
+    history::{self, Change},
     kinds::{self, CHILDREN, Child},
-    objects::uid,
+    objects::{uid, version},
     pods::Kubelet,
     sandbox::Sandbox,
-    stack::{Stack, last_command},
+    stack::{Stack, condition_of, last_command},
     wait::{eventually, holds},
 };
 
@@ -42,6 +43,60 @@ async fn before_data_was_written_volumes_and_credentials_are_simply_made_again()
     // No kubelet so far: nothing ever ran on them. They serve as well as the first ones.
     let _kubelet = Kubelet::start(&sandbox);
     stack.ready().await;
+}
+
+#[tokio::test]
+async fn ready_is_claimed_only_after_the_data_was_marked() {
+    let sandbox = Sandbox::shared().await;
+    let start = history::now(&sandbox, &kinds::TPSTACK).await;
+    let _kubelet = Kubelet::start(&sandbox);
+    // Several, since it is the moments that differ.
+    let names = ["shop", "mart", "store", "stall"];
+    for name in names {
+        sandbox.stack(name, json!({})).await;
+    }
+    for name in names {
+        Stack::named(&sandbox, name).ready().await;
+    }
+    let stacks = history::since(&sandbox, &kinds::TPSTACK, &start).await;
+    for kind in [kinds::VOLUME_CLAIM, kinds::SECRET] {
+        let kept = history::since(&sandbox, &kind, &start).await;
+        for name in names {
+            for store in ["Postgres", "Redis"] {
+                let of_stack = |object: &Value| object["metadata"]["name"] == name;
+                let claimed = first(&stacks, |object| {
+                    let condition = condition_of(object, &format!("{store}Ready"));
+                    of_stack(object)
+                        && condition.is_some_and(|condition| condition.status == "True")
+                });
+                let of_store = format!("{name}-{}", store.to_lowercase());
+                let marked = first(&kept, |object| {
+                    let is_of_store = object["metadata"]["name"]
+                        .as_str()
+                        .is_some_and(|name| name.starts_with(&of_store));
+                    is_of_store
+                        && object["metadata"]["annotations"]["tpstack.dev/initialized"] == "true"
+                });
+                assert!(
+                    marked < claimed,
+                    "{store} of {name} was called ready at version {claimed}, its {} was marked at {marked}: \
+                     data served in between would be lost sight of",
+                    kind.kind
+                );
+            }
+        }
+    }
+}
+
+/// The version of the first object that is so. Versions are numbers of the one store, so they tell before from after.
+fn first(history: &[(Change, Value)], is_so: impl Fn(&Value) -> bool) -> u64 {
+    let object = history
+        .iter()
+        .map(|(_, object)| object)
+        .find(|object| is_so(object));
+    version(object.expect("it happened"))
+        .parse()
+        .expect("a version is a number")
 }
 
 #[tokio::test]

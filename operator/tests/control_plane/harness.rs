@@ -1,6 +1,7 @@
 //! What every test of this level starts from: the environment, the operator's process, a namespace of its own, a stack.
 
 pub(crate) mod environment;
+pub(crate) mod history;
 pub(crate) mod kinds;
 pub(crate) mod masks;
 pub(crate) mod objects;

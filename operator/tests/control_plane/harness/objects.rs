@@ -262,7 +262,7 @@ fn with_type(mut body: Value, kind: &Kind) -> Value {
     body
 }
 
-fn value(object: &DynamicObject) -> Value {
+pub(crate) fn value(object: &DynamicObject) -> Value {
     serde_json::to_value(object).expect("an object is JSON")
 }
 

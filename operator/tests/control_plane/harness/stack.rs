@@ -153,15 +153,17 @@ impl<'a> Stack<'a> {
 
     /// Waits until the operator has written all of these children and a status for the present generation.
     pub(crate) async fn applied(&self, children: impl Iterator<Item = Child>) {
-        let children: Vec<Child> = children.collect();
+        let mut children = children.peekable();
         eventually(
             self.sandbox,
             &format!("every child of {} is there", self.name),
             async || {
-                for child in &children {
+                // What was there once need not be asked for again.
+                while let Some(child) = children.peek() {
                     holds(self.child(*child).await.is_some(), || {
                         format!("{} {} is missing", child.0.kind, self.name_of(*child))
                     })?;
+                    children.next();
                 }
                 let object = self.object().await;
                 let (seen, now) = (

@@ -7,7 +7,9 @@ use super::{report, sandbox::Sandbox};
 /// How long anything may take. Convergence takes a second or two; the rest is for a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
 
-const PAUSE: Duration = Duration::from_millis(60);
+/// Between two questions: short at first, since most things are quick; longer later, since a test must not be the load.
+const FIRST_PAUSE: Duration = Duration::from_millis(30);
+const LONGEST_PAUSE: Duration = Duration::from_millis(400);
 
 /// Asks until the answer is `Ok`. After the deadline: the last refusal, the operator's log, the objects of the namespace.
 pub(crate) async fn eventually<T>(
@@ -16,6 +18,7 @@ pub(crate) async fn eventually<T>(
     mut probe: impl AsyncFnMut() -> Result<T, String>,
 ) -> T {
     let deadline = Instant::now() + PATIENCE;
+    let mut pause = FIRST_PAUSE;
     loop {
         let refusal = match tokio::time::timeout(PATIENCE, probe()).await {
             Ok(Ok(answer)) => return answer,
@@ -30,7 +33,8 @@ because: {refusal}
 {}",
             report::of(sandbox).await
         );
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
+        pause = LONGEST_PAUSE.min(pause * 5 / 4);
     }
 }
 
