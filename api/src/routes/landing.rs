@@ -43,6 +43,7 @@ struct Words {
     introduction: &'static str,
     database: &'static str,
     cache: &'static str,
+    colon: &'static str,
     conditions: [&'static str; 3],
     routes: &'static str,
     meanings: [&'static str; 4],
@@ -54,6 +55,7 @@ static ENGLISH: Words = Words {
     introduction: "This instance answers, with these services behind it:",
     database: "Database",
     cache: "Cache",
+    colon: ":",
     conditions: ["not contacted yet", "reachable", "unreachable"],
     routes: "Routes",
     meanings: [
@@ -67,9 +69,11 @@ static ENGLISH: Words = Words {
 static FRENCH: Words = Words {
     language: "fr",
     title: "L’API fonctionne",
-    introduction: "Cette instance répond, et s’appuie sur ces services :",
+    introduction: "Cette instance répond, et s’appuie sur ces services\u{a0}:",
     database: "Base de données",
     cache: "Cache",
+    // A no-break space goes before a French colon.
+    colon: "\u{a0}:",
     conditions: ["pas encore contacté", "joignable", "injoignable"],
     routes: "Routes",
     meanings: [
@@ -123,7 +127,8 @@ fn weight_of(range: &str, language: &str) -> Option<f32> {
 /// Everything on the page is a constant of ours: nothing needs escaping.
 fn render(words: &Words, store: (&str, Condition), cache: (&str, Condition)) -> String {
     let service = |name: &str, (engine, condition): (&str, Condition)| {
-        format!("<li>{name} ({engine}): {}</li>", words.condition(condition))
+        let (colon, condition) = (words.colon, words.condition(condition));
+        format!("<li>{name} ({engine}){colon} {condition}</li>")
     };
     let route =
         |(path, meaning)| format!("<li><a href=\"{path}\"><code>{path}</code></a> {meaning}</li>");
