@@ -16,8 +16,8 @@ pub enum Outcome {
     Invalid(Vec<Violation>),
     /// No rights in this namespace.
     NotGranted,
-    /// Data or its key is gone: nothing was written.
-    Stopped(Loss),
+    /// Data or its key is gone: nothing was written but the owners of kept objects, some of which may have been refused.
+    Stopped(Loss, Vec<Failure>),
     /// The cluster could not be read.
     Unread(String),
     /// Children were written.
@@ -48,7 +48,8 @@ impl Outcome {
                 !worked.refusals().is_empty() || !work.waits.is_empty()
             }
             Self::Unread(_) => true,
-            Self::Undecodable(_) | Self::Invalid(_) | Self::NotGranted | Self::Stopped(_) => false,
+            Self::Stopped(_, refused) => !refused.is_empty(),
+            Self::Undecodable(_) | Self::Invalid(_) | Self::NotGranted => false,
         }
     }
 
@@ -58,7 +59,7 @@ impl Outcome {
             Self::Undecodable(_) => "undecodable",
             Self::Invalid(_) => "invalid",
             Self::NotGranted => "not_granted",
-            Self::Stopped(_) => "stopped",
+            Self::Stopped(..) => "stopped",
             Self::Unread(_) => "unread",
             Self::Worked(worked) if !worked.refusals().is_empty() => "refused",
             Self::Worked(worked) if !worked.work.conflicts.is_empty() => "conflict",

@@ -8,7 +8,7 @@ use crate::crd::TpStack;
 use crate::desired::metadata::{
     COMPONENT_LABEL, Component, INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL,
 };
-use crate::desired::{Object, Part, Stores, desired, storage};
+use crate::desired::{Children, Object, Part, Stores, desired, storage};
 use crate::kept::{Loss, Pair, Store, Verdict, accepted_loss, decide};
 use crate::kind::{Kind, ObjectId};
 use crate::observed::{Observed, Ownership};
@@ -18,8 +18,9 @@ use crate::validate::Stack;
 /// What is to be done next.
 #[derive(Clone, Debug)]
 pub enum Plan {
-    /// Nothing, until somebody acts.
-    Stop(Loss),
+    /// Nothing, until somebody acts, but what the deletion policy says of the kept objects that are there: whoever
+    /// turns it to Retain now must be able to rely on it.
+    Stop(Loss, Vec<Object>),
     /// Make these, then look again.
     Create(Vec<Creation>),
     /// Write these.
@@ -83,7 +84,7 @@ pub fn plan(
             continue;
         }
         match decide(stack, &store(raw, stack, component), observed) {
-            Verdict::Lost(loss) => return Plan::Stop(loss),
+            Verdict::Lost(loss) => return Plan::Stop(loss, policy(stack, observed)),
             Verdict::Create {
                 volume,
                 credentials,
@@ -134,13 +135,20 @@ pub fn plan(
     Plan::Apply(work)
 }
 
+/// The kept objects that are there, with their marks as they are and the owner that the deletion policy asks for.
+fn policy(stack: &Stack, observed: &Observed) -> Vec<Object> {
+    let mut children = Children::default();
+    storage::add(stack, observed, &Stores::default(), &mut children);
+    children.into_objects()
+}
+
 /// Name and UID of everything a fresh cluster would be given, for `tpstack render`.
 pub fn fresh(raw: &TpStack, stack: &Stack, images: &Images, observed: &Observed) -> Vec<Object> {
     let Plan::Create(creations) = plan(raw, stack, images, observed, &BTreeSet::new()) else {
         return Vec::new();
     };
     let mut stores = Stores::default();
-    let mut kept = crate::desired::Children::default();
+    let mut kept = Children::default();
     for creation in creations {
         let component = creation.component();
         let pair = held(&mut stores, component).get_or_insert_default();

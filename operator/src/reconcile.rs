@@ -15,7 +15,7 @@ use crate::desired::metadata::Component;
 use crate::kind::{Kind, ObjectId};
 use crate::observe::observe;
 use crate::outcome::{Outcome, Worked};
-use crate::plan::{Creation, Plan, plan, store_part};
+use crate::plan::{Creation, Plan, Work, plan, store_part};
 use crate::status;
 use crate::validate::{Stack, validate};
 
@@ -118,7 +118,14 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
             return Outcome::NotGranted;
         }
         match plan(raw, &stack, &ctx.settings.images, &observed, &blocked) {
-            Plan::Stop(loss) => return Outcome::Stopped(loss),
+            Plan::Stop(loss, objects) => {
+                let work = Work {
+                    objects,
+                    ..Work::default()
+                };
+                let applied = apply::apply(&ctx.client, &stack, &observed, &work).await;
+                return Outcome::Stopped(loss, applied.failures);
+            }
             Plan::Create(creations) => {
                 let refused = create(ctx, &stack, &creations).await;
                 blocked.extend(refused.iter().map(|(component, _)| *component));
@@ -192,7 +199,7 @@ fn log(metadata: &ObjectMeta, outcome: &Outcome) {
         Outcome::Unread(error) => {
             tracing::warn!(namespace, stack, error, "the cluster could not be read");
         }
-        Outcome::Stopped(loss) => tracing::warn!(
+        Outcome::Stopped(loss, _) => tracing::warn!(
             namespace,
             stack,
             reason = loss.reason,

@@ -200,7 +200,7 @@ fn stalled(
                 ),
             ))
         }
-        Outcome::Stopped(loss) => Some(Finding::yes(loss.reason, loss.message.clone())),
+        Outcome::Stopped(loss, _) => Some(Finding::yes(loss.reason, loss.message.clone())),
         Outcome::Worked(worked) => {
             conditions::conflicts(worked, None).map(|message| Finding::yes("NameConflict", message))
         }

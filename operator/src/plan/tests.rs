@@ -341,3 +341,42 @@ fn a_store_whose_kept_objects_may_not_be_read_is_left_alone() {
     );
     assert_eq!(work.prune, []);
 }
+
+#[test]
+fn the_deletion_policy_holds_for_what_is_left_of_a_stack_that_lost_data() {
+    let mut observed = settled();
+    let tied = json!({"tpstack.dev/initialized": "true", "tpstack.dev/volume-uid": "lost"});
+    let metadata = json!({"uid": "s-postgres", "labels": labels("postgres"), "annotations": tied, "ownerReferences": owner("stack-1")});
+    insert(
+        &mut observed,
+        Kind::Secret,
+        "shop-postgres-credentials",
+        metadata,
+    );
+    observed.objects.remove(&ObjectId::new(
+        Kind::PersistentVolumeClaim,
+        "shop-postgres-data",
+    ));
+    let Plan::Stop(loss, kept) = planned(&json!({"deletionPolicy": "Retain"}), &observed, &[])
+    else {
+        panic!("nothing is lost")
+    };
+    assert_eq!(loss.reason, "VolumeLost");
+    assert!(
+        kept.iter().all(|object| object.id.kind.is_kept()),
+        "nothing else is written"
+    );
+    assert_eq!(kept.len(), 3);
+    for object in kept {
+        assert!(
+            object.value["metadata"].get("ownerReferences").is_none(),
+            "{object:?}"
+        );
+        let marks = &object.value["metadata"]["annotations"];
+        assert_eq!(
+            marks.get("tpstack.dev/volume-uid").is_some(),
+            object.id.name == "shop-postgres-credentials",
+            "{object:?}"
+        );
+    }
+}
