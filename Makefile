@@ -76,7 +76,8 @@ e2e: test-cluster ## The long cluster suite; the same as test-cluster so far
 # ---- what is generated, and checks -------------------------------------------------------------------------------
 
 generate: ## Writes what is generated: the CRD, its copy in the chart, install.yaml
-	@$(CARGO) run --quiet --locked --package operator -- crd >target/tpstacks.yaml
+	@mkdir -p target
+	$(CARGO) run --quiet --locked --package operator -- crd >target/tpstacks.yaml
 	mkdir -p manifests/crd
 	cp target/tpstacks.yaml manifests/crd/tpstacks.yaml
 	cp target/tpstacks.yaml charts/tpstack/files/tpstacks.yaml
