@@ -170,10 +170,15 @@ fn stateful_set(worked: &Worked, component: Component) -> Finding {
             format!("{id} waits for the StatefulSet controller"),
         );
     }
-    if count(object, "readyReplicas") >= 1
-        && text(object, "currentRevision") == text(object, "updateRevision")
-    {
-        return Finding::yes("Available", "the pod is ready");
+    if is_serving(object) {
+        return if is_marked(worked, component) {
+            Finding::yes("Available", "the pod is ready")
+        } else {
+            Finding::no(
+                "Progressing",
+                "the pod is ready; its volume and credentials are about to be marked as holding data",
+            )
+        };
     }
     Finding::no(
         "Progressing",
@@ -182,6 +187,34 @@ fn stateful_set(worked: &Worked, component: Component) -> Finding {
             worked.stack.namespace, id.name
         ),
     )
+}
+
+/// Stores that serve and whose data is not marked yet: they became ready after this run had looked.
+///
+/// Until the mark is set a loss would not be noticed, so readiness is not claimed and the next run comes soon.
+pub fn unmarked(worked: &Worked) -> bool {
+    [Component::Postgres, Component::Redis]
+        .into_iter()
+        .any(|component| {
+            let id = ObjectId::new(Kind::StatefulSet, component.name(&worked.stack.name));
+            worked.applied.objects.get(&id).is_some_and(is_serving) && !is_marked(worked, component)
+        })
+}
+
+fn is_serving(object: &DynamicObject) -> bool {
+    is_observed(object)
+        && count(object, "readyReplicas") >= 1
+        && text(object, "currentRevision") == text(object, "updateRevision")
+}
+
+/// Whether the store has nothing to lose, or the mark that says it has.
+fn is_marked(worked: &Worked, component: Component) -> bool {
+    let stores = &worked.work.stores;
+    let pair = match component {
+        Component::Redis => stores.redis.as_ref(),
+        Component::Postgres | Component::Api => stores.postgres.as_ref(),
+    };
+    pair.is_none_or(|pair| pair.volume_uid.is_none() || pair.initialized)
 }
 
 /// What the Deployment controller itself complains of.

@@ -1,6 +1,7 @@
 //! How a run over one stack ended, for `status` to tell. Data only.
 
 use crate::apply::{Applied, Failure};
+use crate::conditions::unmarked;
 use crate::desired::Part;
 use crate::kept::Loss;
 use crate::observed::Observed;
@@ -45,7 +46,7 @@ impl Outcome {
         match self {
             Self::Worked(worked) => {
                 let work = &worked.work;
-                !worked.refusals().is_empty() || !work.waits.is_empty()
+                !worked.refusals().is_empty() || !work.waits.is_empty() || unmarked(worked)
             }
             Self::Unread(_) => true,
             Self::Stopped(_, refused) => !refused.is_empty(),

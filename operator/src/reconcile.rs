@@ -79,8 +79,11 @@ pub async fn reconcile(
     }
     ctx.settled(metadata);
     Ok(Action::requeue(match outcome {
-        // Rights come without an event: asked for again and again.
-        Outcome::NotGranted => ctx.settings.discovery_interval,
+        // Rights, somebody else's objects and restored ones come and go without an event: looked at again and again.
+        Outcome::NotGranted | Outcome::Stopped(..) => ctx.settings.discovery_interval,
+        Outcome::Worked(worked) if !worked.work.conflicts.is_empty() => {
+            ctx.settings.discovery_interval
+        }
         _ => ctx.settings.resync_interval,
     }))
 }

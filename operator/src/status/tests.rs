@@ -160,6 +160,36 @@ fn old_pods_of_a_rollout_are_not_ready() {
 }
 
 #[test]
+fn a_store_whose_data_is_not_marked_yet_is_not_ready() {
+    let raw = tp_stack(&json!({}));
+    let mut worked = ready(&raw);
+    let pair = crate::kept::Pair {
+        volume_uid: Some("v1".to_owned()),
+        credentials_uid: "s1".to_owned(),
+        initialized: false,
+    };
+    worked.work.stores.postgres = Some(pair);
+    let outcome = Outcome::Worked(Box::new(worked));
+    assert!(
+        outcome.is_unfinished(),
+        "the next run comes soon and marks it"
+    );
+    let status = told(&raw, &TpStackStatus::default(), &outcome, 1);
+    check(
+        &status,
+        "PostgresReady",
+        ConditionStatus::False,
+        "Progressing",
+    );
+    check(
+        &status,
+        "Ready",
+        ConditionStatus::False,
+        "ComponentsNotReady",
+    );
+}
+
+#[test]
 fn a_workload_that_its_controller_has_not_seen_is_not_ready() {
     let raw = tp_stack(&json!({}));
     let mut worked = ready(&raw);
