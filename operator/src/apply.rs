@@ -53,12 +53,10 @@ impl Failure {
         }
     }
 
-    /// Whether the same write may well succeed soon: another writer was first, or the server was busy.
-    pub fn is_transient(&self) -> bool {
-        match &self.error {
-            kube::Error::Api(status) => matches!(status.code, 409 | 429 | 500 | 502 | 503 | 504),
-            _ => true,
-        }
+    /// Whether a kept object changed between the look and the write.
+    pub fn is_outdated(&self) -> bool {
+        self.id.kind.is_kept()
+            && matches!(&self.error, kube::Error::Api(status) if status.code == 409)
     }
 }
 
@@ -158,15 +156,17 @@ async fn apply_one(
         Api::namespaced_with(client.clone(), &stack.namespace, &object.id.kind.resource());
     let mut value = object.value.clone();
     let mut params = PatchParams::apply(FIELD_MANAGER).validation_strict();
-    if let (Some(uid), Some(metadata)) = (
-        observed
-            .object(&object.id)
-            .and_then(|metadata| metadata.uid.as_ref()),
+    if let (Some(seen), Some(metadata)) = (
+        observed.object(&object.id),
         value.get_mut("metadata").and_then(Value::as_object_mut),
     ) {
         // Only what was seen to be ours is taken back by force, and by its UID: an object that replaced it in between
         // is not written to. Where nothing stood, a newcomer's fields are left to it (409).
-        metadata.insert("uid".to_owned(), json!(uid));
+        metadata.insert("uid".to_owned(), json!(seen.uid));
+        if object.id.kind.is_kept() {
+            // Its marks were read and are sent back: what somebody wrote in between, following our own advice, stays.
+            metadata.insert("resourceVersion".to_owned(), json!(seen.resource_version));
+        }
         params = params.force();
     }
     let patch = Patch::Apply(&value);

@@ -23,7 +23,7 @@ use crate::validate::{Stack, validate};
 const DEADLINE: Duration = Duration::from_mins(1);
 
 /// How often kept objects may be made and looked at again within one run.
-const ROUNDS: usize = 3;
+const ROUNDS: usize = 5;
 
 /// Why a run is to be repeated soon.
 #[derive(Debug, thiserror::Error)]
@@ -120,33 +120,39 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
         {
             return Outcome::NotGranted;
         }
-        match plan(raw, &stack, &ctx.settings.images, &observed, &blocked) {
-            Plan::Stop(loss, objects) => {
-                let work = Work {
-                    objects,
-                    ..Work::default()
-                };
-                let applied = apply::apply(&ctx.client, &stack, &observed, &work).await;
-                return Outcome::Stopped(loss, applied.failures);
-            }
+        let (work, loss) = match plan(raw, &stack, &ctx.settings.images, &observed, &blocked) {
             Plan::Create(creations) => {
                 let refused = create(ctx, &stack, &creations).await;
                 blocked.extend(refused.iter().map(|(component, _)| *component));
                 not_created.extend(refused.into_iter().map(|(_, failure)| failure));
+                continue;
             }
-            Plan::Apply(work) => {
-                let applied = apply::apply(&ctx.client, &stack, &observed, &work).await;
-                return Outcome::Worked(Box::new(Worked {
-                    stack,
-                    observed,
-                    work,
-                    applied,
-                    not_created,
-                }));
-            }
+            Plan::Stop(loss, objects) => (
+                Work {
+                    objects,
+                    ..Work::default()
+                },
+                Some(loss),
+            ),
+            Plan::Apply(work) => (work, None),
+        };
+        let applied = apply::apply(&ctx.client, &stack, &observed, &work).await;
+        // Somebody wrote to a volume or a Secret meanwhile, perhaps by our own advice: what they wrote counts.
+        if applied.failures.iter().any(Failure::is_outdated) {
+            continue;
         }
+        return match loss {
+            Some(loss) => Outcome::Stopped(loss, applied.failures),
+            None => Outcome::Worked(Box::new(Worked {
+                stack,
+                observed,
+                work,
+                applied,
+                not_created,
+            })),
+        };
     }
-    Outcome::Unread("volumes or credentials that were just made are not there".to_owned())
+    Outcome::Unread("volumes or credentials changed at every look".to_owned())
 }
 
 async fn create(ctx: &Context, stack: &Stack, creations: &[Creation]) -> Vec<(Component, Failure)> {
