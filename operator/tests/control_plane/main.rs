@@ -25,6 +25,7 @@ mod credentials;
 mod data;
 mod drift;
 mod grant;
+mod immutable;
 mod isolation;
 mod optional_apis;
 mod poison;
