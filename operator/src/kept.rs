@@ -74,11 +74,13 @@ pub fn decide(stack: &Stack, store: &Store<'_>, observed: &Observed) -> Verdict 
         store.component.volume_name(&stack.name),
     );
     let secret_id = ObjectId::new(Kind::Secret, store.component.credentials_name(&stack.name));
+    let workload = store.component.name(&stack.name);
     let say = Words {
         namespace: &stack.namespace,
         stack: &stack.name,
         volume: &volume_id.name,
         secret: &secret_id.name,
+        workload: &workload,
     };
     for id in [&volume_id, &secret_id] {
         match observed.ownership(id, &stack.name, &stack.uid) {
@@ -199,6 +201,7 @@ struct Words<'a> {
     stack: &'a str,
     volume: &'a str,
     secret: &'a str,
+    workload: &'a str,
 }
 
 impl Words<'_> {
@@ -206,6 +209,15 @@ impl Words<'_> {
         format!(
             "kubectl --namespace {} annotate tpstack {} --overwrite {ACCEPT_DATA_LOSS}={lost}",
             self.namespace, self.stack
+        )
+    }
+
+    /// Ends the pod that still holds the volume: a claim in use is not deleted before. Neither command waits, since the
+    /// next pod waits for the new volume.
+    fn end_pod(&self) -> String {
+        format!(
+            "kubectl --namespace {} delete pod {}-0 --ignore-not-found --wait=false",
+            self.namespace, self.workload
         )
     }
 
@@ -237,9 +249,10 @@ impl Words<'_> {
             reason: "VolumeLost",
             message: format!(
                 "PersistentVolumeClaim {} (UID {lost}), which holds data, is being deleted; it lasts until its last pod ends. \
-                 Copy the data out now (pg_dump). To give the data up and start empty: {}",
+                 Copy the data out now. To give the data up and start empty: {} && {}",
                 self.volume,
-                self.accept(&lost)
+                self.accept(&lost),
+                self.end_pod()
             ),
         }
     }
@@ -257,8 +270,9 @@ impl Words<'_> {
             message: format!(
                 "Secret {secret}, which opens the data on PersistentVolumeClaim {claim}, is gone; a new password would not open it, \
                  so none is made. To restore: kubectl --namespace {namespace} apply -f <your copy of Secret {secret}>, and follow the next message. \
-                 To give the data up and start empty: kubectl --namespace {namespace} delete pvc {claim} && {}",
-                self.accept(&lost)
+                 To give the data up and start empty: {} && kubectl --namespace {namespace} delete pvc {claim} --wait=false && {}",
+                self.accept(&lost),
+                self.end_pod()
             ),
         }
     }

@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use kube::ResourceExt;
+use kube::api::Api;
 use kube::core::{DeserializeGuard, ObjectMeta};
 use kube::runtime::controller::Action;
 
@@ -28,6 +30,9 @@ const ROUNDS: usize = 5;
 /// Why a run is to be repeated soon.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The TpStack could not be read.
+    #[error("failed to read the TpStack")]
+    Read(#[source] kube::Error),
     /// The status could not be written.
     #[error("failed to write the status")]
     Status(#[source] kube::Error),
@@ -40,10 +45,16 @@ pub enum Error {
 }
 
 /// Runs over one stack, and says when to look again.
+///
+/// `trigger` only says which: the TpStack itself is read anew. The watch's copy may be older than what the last run
+/// wrote, and the status is the last memory of a volume whose claim and credentials are both gone.
 pub async fn reconcile(
-    object: Arc<DeserializeGuard<TpStack>>,
+    trigger: Arc<DeserializeGuard<TpStack>>,
     ctx: Arc<Context>,
 ) -> Result<Action, Error> {
+    let Some(object) = fresh(&trigger, &ctx).await? else {
+        return Ok(Action::await_change());
+    };
     let (metadata, stack) = match &object.0 {
         Ok(stack) => (&stack.metadata, Some(stack)),
         Err(invalid) => (&invalid.metadata, None),
@@ -86,6 +97,20 @@ pub async fn reconcile(
         }
         _ => ctx.settings.resync_interval,
     }))
+}
+
+/// The TpStack as it is now; `None` if it is gone.
+async fn fresh(
+    trigger: &DeserializeGuard<TpStack>,
+    ctx: &Context,
+) -> Result<Option<DeserializeGuard<TpStack>>, Error> {
+    let api: Api<DeserializeGuard<TpStack>> =
+        Api::namespaced(ctx.client.clone(), &trigger.namespace().unwrap_or_default());
+    match api.get(&trigger.name_any()).await {
+        Ok(object) => Ok(Some(object)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(error) => Err(Error::Read(error)),
+    }
 }
 
 async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
