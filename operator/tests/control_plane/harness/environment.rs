@@ -80,8 +80,9 @@ pub(crate) fn paste(line: &str) -> String {
     }
     path.push(std::env::var_os("PATH").unwrap_or_default());
     let output = pipe(
-        Command::new("sh")
-            .args(["-eu", "-c", line])
+        // Advice that hangs is bad advice.
+        Command::new("timeout")
+            .args(["60", "sh", "-eu", "-c", line])
             .env("PATH", path),
         "",
     );
