@@ -66,8 +66,10 @@ impl Server {
     /// Sends a signal to the server and to its children (Postgres has one for each connection).
     pub(crate) fn signal(&self, name: &str) {
         let own = self.child.id();
+        // Listed first: children of a process that was killed belong to nobody, and stopped ones would stay for ever.
+        let children = children(own);
         signal(own, name);
-        for child in children(own) {
+        for child in children {
             signal(child, name);
         }
     }
