@@ -1,5 +1,8 @@
 //! `tpstack`: the operator and the command line.
 
+use std::io::Write;
+use std::process::ExitCode;
+
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use operator::settings::Settings;
@@ -26,8 +29,19 @@ enum Command {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    match Arguments::parse().command {
+async fn main() -> ExitCode {
+    match run(Arguments::parse().command).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // One line with each cause, and no backtrace: what went wrong is for people. Nobody left to tell is no matter.
+            _ = writeln!(std::io::stderr(), "tpstack: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
         Command::Operator(settings) => {
             telemetry::start();
             rustls::crypto::ring::default_provider()

@@ -7,6 +7,7 @@ fn tpstack(arguments: &[&str], input: &str) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_tpstack"))
         .args(arguments)
         .env_clear()
+        .env("RUST_BACKTRACE", "1")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -26,7 +27,11 @@ fn refuses(input: &str, words: &[&str]) {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(!output.status.success(), "{input:?} was taken");
     assert!(output.stdout.is_empty(), "nothing half-done is printed");
-    assert!(!said.contains("panicked"), "{said}");
+    assert!(
+        !said.contains("panicked") && !said.contains("backtrace"),
+        "{said}"
+    );
+    assert!(said.starts_with("tpstack: "), "{said}");
     for word in words {
         assert!(said.contains(word), "{said:?} says {word:?}");
     }
