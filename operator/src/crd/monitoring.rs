@@ -16,7 +16,7 @@ pub struct MonitoringSpec {
 
     /// Labels on the ServiceMonitor: what the Prometheus in use selects by. Example: `{release: kube-prometheus-stack}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 20), inner(length(max = 63)))]
+    #[schemars(extend("maxProperties" = 20))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('app.kubernetes.io/'))").message("spec.monitoring.labels may not set app.kubernetes.io/ labels: the operator knows its own objects by them; remove the entry"))]
     pub labels: BTreeMap<String, String>,
 

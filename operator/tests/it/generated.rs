@@ -55,6 +55,15 @@ fn floats(value: &mut serde_json::Value) {
 }
 
 #[test]
+fn admission_refuses_the_same_variables_as_validation() {
+    let definition = serde_json::to_value(operator::crd::definition()).unwrap();
+    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/api/properties/env/x-kubernetes-validations/0/rule";
+    let rule = definition.pointer(path).unwrap().as_str().unwrap();
+    let quoted: Vec<&str> = rule.split('\'').skip(1).step_by(2).collect();
+    assert_eq!(quoted, operator::crd::RESERVED_ENV);
+}
+
+#[test]
 fn every_field_of_ours_is_explained() {
     let definition = serde_json::to_value(operator::crd::definition()).unwrap();
     let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
