@@ -1,105 +1,14 @@
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+mod fixture;
+
 use serde_json::{Value, json};
 
-use super::status;
-use crate::apply::Applied;
-use crate::crd::{ConditionStatus, Phase, TpStack, TpStackStatus};
+use self::fixture::{at, check, condition, ready, told, tp_stack};
+use crate::crd::{ConditionStatus, Phase, TpStackStatus};
 use crate::desired::Part;
 use crate::kept::Loss;
 use crate::kind::{Kind, ObjectId};
-use crate::observed::{Capabilities, Observed};
-use crate::outcome::{Outcome, Worked};
-use crate::plan::Work;
-use crate::settings::ServiceAccountName;
-use crate::validate::validate;
-
-fn tp_stack(spec: &Value) -> TpStack {
-    serde_json::from_value(json!({
-        "apiVersion": "tpstack.dev/v1alpha1", "kind": "TpStack",
-        "metadata": {"name": "shop", "namespace": "team", "uid": "stack-1", "generation": 3}, "spec": spec,
-    }))
-    .unwrap()
-}
-
-fn at(second: i64) -> Time {
-    Time(jiff::Timestamp::from_second(second).unwrap())
-}
-
-fn told(raw: &TpStack, old: &TpStackStatus, outcome: &Outcome, second: i64) -> TpStackStatus {
-    let account = ServiceAccountName {
-        namespace: "tpstack-system".to_owned(),
-        name: "tpstack-operator".to_owned(),
-    };
-    status(
-        &raw.metadata,
-        Some(raw),
-        old,
-        outcome,
-        &account,
-        &at(second),
-    )
-}
-
-/// A run after which every workload was ready.
-fn ready(raw: &TpStack) -> Worked {
-    let mut applied = Applied::default();
-    let workloads = [
-        (
-            Kind::Deployment,
-            "shop-api",
-            json!({"observedGeneration": 1, "replicas": 2, "updatedReplicas": 2, "availableReplicas": 2, "readyReplicas": 2}),
-        ),
-        (
-            Kind::StatefulSet,
-            "shop-postgres",
-            json!({"observedGeneration": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "a"}),
-        ),
-        (
-            Kind::StatefulSet,
-            "shop-redis",
-            json!({"observedGeneration": 1, "readyReplicas": 1, "currentRevision": "a", "updateRevision": "a"}),
-        ),
-    ];
-    for (kind, name, status) in workloads {
-        let object = json!({"metadata": {"name": name, "generation": 1}, "status": status});
-        applied.objects.insert(
-            ObjectId::new(kind, name),
-            serde_json::from_value(object).unwrap(),
-        );
-    }
-    Worked {
-        stack: validate(raw).unwrap(),
-        observed: Observed {
-            capabilities: Capabilities::all(),
-            ..Observed::default()
-        },
-        work: Work::default(),
-        applied,
-        not_created: Vec::new(),
-    }
-}
-
-fn condition(status: &TpStackStatus, name: &str) -> (ConditionStatus, String, String) {
-    let condition = status
-        .conditions
-        .iter()
-        .find(|condition| condition.type_ == name)
-        .unwrap();
-    (
-        condition.status,
-        condition.reason.clone(),
-        condition.message.clone(),
-    )
-}
-
-fn check(status: &TpStackStatus, name: &str, expected: ConditionStatus, reason: &str) {
-    let (found, why, message) = condition(status, name);
-    assert_eq!(
-        (found, why.as_str()),
-        (expected, reason),
-        "{name}: {message}"
-    );
-}
+use crate::observed::Capabilities;
+use crate::outcome::Outcome;
 
 #[test]
 fn a_stack_whose_components_are_there_is_ready() {
