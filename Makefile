@@ -60,7 +60,11 @@ test-unit: ## Rules, builders, snapshots: needs nothing
 	@$(LEVEL) unit $(CARGO) test $(ALL) --lib --bins --test it
 
 test-service: ## The API on real Postgres and Redis
-	@$(LEVEL) service testbed/with postgres redis -- $(OFFLINE) $(CARGO) test $(ALL) --test service
+	@TESTBED_HAPROXY=$$(testbed/tools path haproxy)
+	TESTBED_CHROMIUM=$$(testbed/tools path chromium)
+	TESTBED_SCHEMATHESIS=$$(testbed/tools path schemathesis)
+	export TESTBED_HAPROXY TESTBED_CHROMIUM TESTBED_SCHEMATHESIS
+	$(LEVEL) service testbed/with postgres redis -- $(OFFLINE) $(CARGO) test $(ALL) --test service
 
 test-control-plane: ## The operator on a real API server
 	@$(LEVEL) control-plane testbed/with control-plane -- $(OFFLINE) $(CARGO) test $(ALL) --test control_plane
@@ -72,6 +76,9 @@ test-cluster: binaries ## The chart, the images and the operator on a real kind 
 	@$(LEVEL) cluster testbed/with docker images kind -- $(OFFLINE) $(CARGO) test $(ALL) --test e2e
 
 e2e: test-cluster ## The long cluster suite; the same as test-cluster so far
+
+bench-api: ## The API's cost beside an Express peer and a floor: a table, a plot, the promises (bench/README.md)
+	@bench/api/run
 
 # ---- what is generated, and checks -------------------------------------------------------------------------------
 
@@ -120,4 +127,4 @@ images: ## Our images, tagged tpstack/api and tpstack/tpstack with the version
 	for target in api tpstack; do docker build --target "$$target" --tag "tpstack/$$target:$$version" .; done
 
 .PHONY: help run up down test compile test-binaries binaries test-unit test-service test-control-plane test-compose \
-	test-cluster e2e generate fresh lint images
+	test-cluster e2e bench-api generate fresh lint images

@@ -1,20 +1,27 @@
 //! Copies of answers: keys, lifetimes, and the rule that a cache never fails a request. Whatever goes wrong behind it is
-//! a miss and a count. Two engines behind one trait: Redis when `REDIS_HOST` is set, this process's memory otherwise.
+//! a miss and a count.
+//!
+//! With `REDIS_HOST`, two levels: a copy in this process, good while Redis vouches for it, then Redis itself. Without,
+//! this process's memory alone. On a miss one request of this process asks the database, and the others wait for it.
 
+mod flight;
+mod local;
+mod lock;
 mod memory;
-mod redis;
+mod tiered;
+mod value;
 
-pub use self::redis::SetupError;
+pub use self::value::Value;
 
-use self::{memory::Memory, redis::Redis};
+use self::{flight::Flights, memory::Memory, tiered::Tiered};
 use crate::{
-    config::CacheConfig,
     health::{Condition, Dependency},
-    metrics::{CacheResult, Metrics},
+    metrics::{CacheLevel, CacheResult, Metrics},
+    redis::Redis,
+    store::StoreError,
 };
-use futures::future::BoxFuture;
-use std::{sync::Arc, time::Duration};
-use tokio::time::timeout;
+use futures::future::FutureExt;
+use std::{future::Future, sync::Arc, time::Duration};
 
 /// Where `GET /api/data` keeps its answer: the course's key, shared with any other image of the stack.
 pub const DATA_KEY: &str = "data_cache";
@@ -25,117 +32,174 @@ pub const DATA_LIFETIME: Duration = Duration::from_mins(1);
 const DEPENDENCY: &str = "cache";
 /// Longer values were not written by us.
 const LONGEST_VALUE: usize = 64 * 1024;
-/// Memory needs no deadline; one rule for both engines needs a value.
-const MEMORY_DEADLINE: Duration = Duration::from_secs(1);
+/// How long a request may wait for another one's answer: more than the slowest, each step of which has a deadline.
+const FLIGHT_DEADLINE: Duration = Duration::from_secs(2);
 
-/// What a cache engine does. It may fail and it may hang: [`Cache`] makes the best of it.
-trait Backend: Send + Sync {
-    /// The engine's name.
-    fn engine(&self) -> &'static str;
-    /// The value under `key`, if any.
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, BackendError>>;
-    /// Keeps `value` under `key` for `lifetime`.
-    fn set<'a>(
-        &'a self,
-        key: &'a str,
-        value: &'a str,
-        lifetime: Duration,
-    ) -> BoxFuture<'a, Result<(), BackendError>>;
-    /// Whether the engine can be reached.
-    fn condition(&self) -> Condition;
-    /// Lets go of connections.
-    fn close(&self) -> BoxFuture<'_, ()>;
+/// Where a value came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// One of the levels.
+    Cache,
+    /// What the cache stands in front of.
+    Database,
 }
 
-/// Why an engine gave no answer.
-#[derive(Debug, PartialEq, Eq)]
-enum BackendError {
-    /// It cannot be reached, or refuses us. The word is for the metric's label.
-    Unavailable(&'static str),
-    /// It answered with something that is not one of our values.
-    Unusable,
+/// A value and where it came from.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The value, shared by everyone who asked.
+    pub value: Arc<Value>,
+    /// Where it came from.
+    pub source: Source,
 }
 
-/// How a lookup ended.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Lookup {
-    /// Here it is.
-    Hit(String),
-    /// Not there, or not usable: worth writing.
-    Miss,
-    /// Nobody to ask: a miss, and not worth a second try by writing.
-    Unavailable,
+/// Why there is no value.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum FetchError {
+    /// It was not in the cache, and the store failed. Everyone who waited for this answer is told the same.
+    #[error("failed to use the store")]
+    Store(#[source] Arc<StoreError>),
+    /// The request that everyone waited for did not come to an end.
+    #[error("no answer within {} ms", .0.as_millis())]
+    Late(Duration),
 }
 
 /// The cache. Cloning shares it.
 #[derive(Clone)]
 pub struct Cache {
-    backend: Arc<dyn Backend>,
-    deadline: Duration,
+    engine: Arc<Engine>,
+    flights: Flights<Landed>,
     metrics: Metrics,
 }
 
+/// What is behind.
+enum Engine {
+    Memory(Memory),
+    Tiered(Tiered),
+}
+
+/// How a fetch ended that others may have waited for, and what its lookup found.
+#[derive(Clone)]
+struct Landed {
+    outcome: Result<Fetched, Arc<StoreError>>,
+    lookup: CacheResult,
+}
+
 impl Cache {
-    /// Opens the cache. Redis is not waited for: it may come later.
-    pub fn open(config: &CacheConfig, metrics: Metrics) -> Result<Self, SetupError> {
-        let dependency = Dependency::new(DEPENDENCY, metrics.clone());
-        let (backend, deadline): (Arc<dyn Backend>, _) = match config {
-            CacheConfig::Redis(config) => {
-                (Arc::new(Redis::start(config, dependency)?), config.deadline)
-            }
-            CacheConfig::Memory => (Arc::new(Memory::new(&dependency)), MEMORY_DEADLINE),
+    /// A cache in front of `redis`, or in memory without.
+    pub fn open(redis: Option<Redis>, metrics: Metrics) -> Self {
+        let engine = match redis {
+            Some(redis) => Engine::Tiered(Tiered::new(redis, metrics.clone())),
+            None => Engine::Memory(Memory::new(&Dependency::new(DEPENDENCY, metrics.clone()))),
         };
-        Ok(Self {
-            backend,
-            deadline,
+        Self {
+            engine: Arc::new(engine),
+            flights: Flights::new(FLIGHT_DEADLINE),
             metrics,
-        })
+        }
     }
 
     /// The engine's name.
     pub fn engine(&self) -> &'static str {
-        self.backend.engine()
+        match &*self.engine {
+            Engine::Memory(_) => "memory",
+            Engine::Tiered(_) => "redis",
+        }
     }
 
     /// What is known of the engine, without asking it.
     pub fn condition(&self) -> Condition {
-        self.backend.condition()
-    }
-
-    /// Looks a value up, within the deadline, whatever happens behind.
-    pub async fn get(&self, key: &str) -> Lookup {
-        let answer = timeout(self.deadline, self.backend.get(key)).await;
-        let (lookup, result) = match answer.unwrap_or(Err(BackendError::Unavailable("timeout"))) {
-            Ok(Some(value)) if value.len() <= LONGEST_VALUE => {
-                (Lookup::Hit(value), CacheResult::Hit)
-            }
-            Ok(None) => (Lookup::Miss, CacheResult::Miss),
-            Ok(Some(_)) | Err(BackendError::Unusable) => {
-                self.metrics.dependency_error(DEPENDENCY, "value");
-                (Lookup::Miss, CacheResult::Error)
-            }
-            Err(BackendError::Unavailable(kind)) => {
-                self.metrics.dependency_error(DEPENDENCY, kind);
-                (Lookup::Unavailable, CacheResult::Error)
-            }
-        };
-        self.metrics.cache_lookup(result);
-        lookup
-    }
-
-    /// Keeps a value, within the deadline, if it can. Nobody needs to know when it could not, except the metrics.
-    pub async fn set(&self, key: &str, value: &str, lifetime: Duration) {
-        let answer = timeout(self.deadline, self.backend.set(key, value, lifetime)).await;
-        match answer.unwrap_or(Err(BackendError::Unavailable("timeout"))) {
-            Ok(()) => {}
-            Err(BackendError::Unavailable(kind)) => self.metrics.dependency_error(DEPENDENCY, kind),
-            Err(BackendError::Unusable) => self.metrics.dependency_error(DEPENDENCY, "value"),
+        match &*self.engine {
+            Engine::Memory(_) => Condition::Up,
+            Engine::Tiered(tiered) => tiered.condition(),
         }
     }
 
-    /// Lets go of connections.
-    pub async fn close(&self) {
-        self.backend.close().await;
+    /// The copy in this process, if there is a good one: nobody is asked and nothing is waited for.
+    pub fn copy(&self, key: &str) -> Option<Arc<Value>> {
+        let value = self.engine.copy(key)?;
+        self.metrics
+            .cache_lookup(CacheLevel::Memory, CacheResult::Hit);
+        Some(value)
+    }
+
+    /// The value under `key`, from the nearest place that has it; `load` asks the database, and what it answers is kept
+    /// for `lifetime`. Whoever asks for the same key meanwhile gets the same answer. It goes on when its client leaves.
+    pub async fn fetch<F>(
+        &self,
+        key: &'static str,
+        lifetime: Duration,
+        load: impl FnOnce() -> F + Send + 'static,
+    ) -> Result<Fetched, FetchError>
+    where
+        F: Future<Output = Result<String, StoreError>> + Send,
+    {
+        if let Some(value) = self.copy(key) {
+            let source = Source::Cache;
+            return Ok(Fetched { value, source });
+        }
+        let engine = Arc::clone(&self.engine);
+        let work = async move { engine.fetch(key, lifetime, load).await };
+        let waits = || self.metrics.single_flight_wait();
+        let landed = self.flights.join(key, work, waits).await;
+        let lookup = landed
+            .as_ref()
+            .map_or(CacheResult::Miss, |landed| landed.lookup);
+        self.metrics.cache_lookup(self.engine.last_level(), lookup);
+        landed
+            .ok_or(FetchError::Late(FLIGHT_DEADLINE))?
+            .outcome
+            .map_err(FetchError::Store)
+    }
+}
+
+impl Engine {
+    /// What can be answered without asking anyone.
+    fn copy(&self, key: &str) -> Option<Arc<Value>> {
+        match self {
+            // Busy with housekeeping: rather a miss, which asks again.
+            Self::Memory(memory) => memory.get(key).now_or_never().flatten(),
+            Self::Tiered(tiered) => tiered.copy(key),
+        }
+    }
+
+    /// The level that has the last word.
+    fn last_level(&self) -> CacheLevel {
+        match self {
+            Self::Memory(_) => CacheLevel::Memory,
+            Self::Tiered(_) => CacheLevel::Redis,
+        }
+    }
+
+    async fn fetch<F>(&self, key: &str, lifetime: Duration, load: impl FnOnce() -> F) -> Landed
+    where
+        F: Future<Output = Result<String, StoreError>>,
+    {
+        match self {
+            Self::Memory(memory) => memory.fetch(key, lifetime, load).await,
+            Self::Tiered(tiered) => tiered.fetch(key, lifetime, load).await,
+        }
+    }
+}
+
+impl Landed {
+    fn cached(value: Arc<Value>) -> Self {
+        let source = Source::Cache;
+        Self {
+            outcome: Ok(Fetched { value, source }),
+            lookup: CacheResult::Hit,
+        }
+    }
+
+    fn loaded(answer: Result<String, StoreError>, lookup: CacheResult) -> Self {
+        let fetched = |text| Fetched {
+            value: Arc::new(Value::new(text)),
+            source: Source::Database,
+        };
+        Self {
+            outcome: answer.map(fetched).map_err(Arc::new),
+            lookup,
+        }
     }
 }
 

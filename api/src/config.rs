@@ -3,17 +3,19 @@
 //!
 //! Reading is a function of the variables: what starts the API can be checked by a test without starting it.
 
+mod in_force;
 mod reader;
 mod secret;
 mod variables;
 
 pub use self::{
+    in_force::{Setting, Source, in_force},
     reader::{ConfigError, Variables},
     secret::{Password, Secret},
     variables::variables_help,
 };
 
-use self::{reader::Reader, variables::VARIABLES};
+use self::{in_force::Readings, reader::Reader, variables::VARIABLES};
 use std::{
     env::VarError,
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -30,6 +32,8 @@ pub struct Config {
     pub store: StoreConfig,
     /// Where copies live.
     pub cache: CacheConfig,
+    /// How long sessions live, and what their cookie is marked with.
+    pub sessions: SessionsConfig,
     /// How to stop, and how long clients may dawdle.
     pub server: ServerConfig,
     /// What to log, and how.
@@ -73,6 +77,8 @@ pub struct PostgresConfig {
     pub connect_deadline: Duration,
     /// How long a statement may take, told to the server too.
     pub statement_deadline: Duration,
+    /// How long `api migrate` waits for the database and for whoever else migrates.
+    pub migrate_deadline: Duration,
 }
 
 /// libpq's `sslmode` values, without `allow`: trying plain text first and TLS second protects nothing.
@@ -123,11 +129,35 @@ pub struct RedisTls {
     pub ca_file: Option<PathBuf>,
 }
 
+/// Sessions and their cookie. Where they are kept follows the cache.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SessionsConfig {
+    /// How long a session outlives its last use.
+    pub ttl: Duration,
+    /// Whether the cookie is for TLS only.
+    pub secure: CookieSecurity,
+}
+
+/// When the session cookie is marked `Secure`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CookieSecurity {
+    /// When the proxy in front says that the client came over TLS (`X-Forwarded-Proto: https`).
+    Auto,
+    /// On every answer.
+    Always,
+    /// On none: for a proxy that forgets to say how clients came.
+    Never,
+}
+
 /// How the server behaves towards clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// How long a client may take to send a request's head.
+    /// How long a client may take to send a request's head, and as long for the body; three times that to read answers.
     pub header_deadline: Duration,
+    /// Bytes of a request's body at most.
+    pub largest_body: usize,
+    /// Connections open at once, at most; more are answered 503 and closed.
+    pub connections: usize,
     /// How long to keep accepting after SIGTERM, unready, so that load balancers look away first.
     pub drain_delay: Duration,
     /// How long a stop may take in all.
@@ -162,11 +192,17 @@ impl Config {
 
     /// Reads settings from given variables. Variables that are not settings are ignored.
     pub fn parse(variables: &Variables) -> Result<Self, ConfigError> {
+        Self::read(variables).map(|(config, _)| config)
+    }
+
+    /// The settings, and what was taken for each variable that was asked for.
+    fn read(variables: &Variables) -> Result<(Self, Readings), ConfigError> {
         let mut reader = Reader::new(variables);
         let config = Self {
             listen: listen(&mut reader),
             store: store(&mut reader),
             cache: cache(&mut reader),
+            sessions: sessions(&mut reader),
             server: server(&mut reader),
             log: log(&mut reader),
         };
@@ -179,7 +215,7 @@ pub fn listen_address() -> Result<SocketAddr, ConfigError> {
     let variables = environment()?;
     let mut reader = Reader::new(&variables);
     let address = listen(&mut reader);
-    reader.finish(address)
+    reader.finish(address).map(|(address, _)| address)
 }
 
 /// The process's environment, as far as it is about us.
@@ -227,31 +263,25 @@ fn store(reader: &mut Reader<'_>) -> StoreConfig {
             "the embedded store",
         );
         return StoreConfig::Embedded {
-            path: reader
-                .path("DATA_FILE")
-                .unwrap_or_else(|| "data/api.db".into()),
+            path: reader.path_or("DATA_FILE", "./data/api.db"),
         };
     };
-    let ca_file = readable(reader, "DB_CA_FILE");
+    let ca_file = reader.file("DB_CA_FILE");
     let default_mode = if ca_file.is_some() {
         SslMode::VerifyFull
     } else {
         SslMode::Prefer
     };
-    let ssl_mode = reader.parsed(
+    let ssl_mode = reader.choice(
         "DB_SSLMODE",
         default_mode,
-        "disable, prefer, require, verify-ca or verify-full",
-        |value| {
-            Some(match value {
-                "disable" => SslMode::Disable,
-                "prefer" => SslMode::Prefer,
-                "require" => SslMode::Require,
-                "verify-ca" => SslMode::VerifyCa,
-                "verify-full" => SslMode::VerifyFull,
-                _ => return None,
-            })
-        },
+        &[
+            ("disable", SslMode::Disable),
+            ("prefer", SslMode::Prefer),
+            ("require", SslMode::Require),
+            ("verify-ca", SslMode::VerifyCa),
+            ("verify-full", SslMode::VerifyFull),
+        ],
     );
     if ca_file.is_some() && !matches!(ssl_mode, SslMode::VerifyCa | SslMode::VerifyFull) {
         reader.problem("DB_CA_FILE is set but DB_SSLMODE checks no certificate: use verify-ca or verify-full, or unset DB_CA_FILE");
@@ -259,8 +289,8 @@ fn store(reader: &mut Reader<'_>) -> StoreConfig {
     StoreConfig::Postgres(PostgresConfig {
         host: host.to_owned(),
         port: reader.number("DB_PORT", 5432, 1..=u16::MAX),
-        database: reader.text("DB_NAME").unwrap_or("appdb").to_owned(),
-        user: reader.text("DB_USER").unwrap_or("appuser").to_owned(),
+        database: reader.text_or("DB_NAME", "appdb"),
+        user: reader.text_or("DB_USER", "appuser"),
         password: reader.password("DB_PASSWORD"),
         ssl_mode,
         ca_file,
@@ -268,6 +298,7 @@ fn store(reader: &mut Reader<'_>) -> StoreConfig {
         acquire_deadline: reader.milliseconds("DB_ACQUIRE_TIMEOUT_MS", 200, 1..=60_000),
         connect_deadline: reader.milliseconds("DB_CONNECT_TIMEOUT_MS", 1000, 1..=60_000),
         statement_deadline: reader.milliseconds("DB_STATEMENT_TIMEOUT_MS", 800, 1..=60_000),
+        migrate_deadline: reader.seconds("MIGRATE_TIMEOUT_SECONDS", 60, 1..=3600),
     })
 }
 
@@ -286,7 +317,7 @@ fn cache(reader: &mut Reader<'_>) -> CacheConfig {
         );
         return CacheConfig::Memory;
     };
-    let ca_file = readable(reader, "REDIS_CA_FILE");
+    let ca_file = reader.file("REDIS_CA_FILE");
     let tls = reader.boolean("REDIS_TLS", ca_file.is_some());
     if ca_file.is_some() && !tls {
         reader.problem("REDIS_CA_FILE is set but REDIS_TLS is false: drop one of them");
@@ -308,9 +339,26 @@ fn cache(reader: &mut Reader<'_>) -> CacheConfig {
     })
 }
 
+fn sessions(reader: &mut Reader<'_>) -> SessionsConfig {
+    SessionsConfig {
+        ttl: reader.seconds("SESSION_TTL_SECONDS", 1800, 60..=86_400),
+        secure: reader.choice(
+            "SESSION_COOKIE_SECURE",
+            CookieSecurity::Auto,
+            &[
+                ("auto", CookieSecurity::Auto),
+                ("always", CookieSecurity::Always),
+                ("never", CookieSecurity::Never),
+            ],
+        ),
+    }
+}
+
 fn server(reader: &mut Reader<'_>) -> ServerConfig {
     let server = ServerConfig {
         header_deadline: reader.seconds("HEADER_TIMEOUT_SECONDS", 10, 1..=300),
+        largest_body: reader.number("MAX_BODY_BYTES", 65_536, 1024..=1_048_576),
+        connections: reader.number("MAX_CONNECTIONS", 10_000, 1..=1_000_000),
         drain_delay: reader.seconds("DRAIN_DELAY_SECONDS", 1, 0..=300),
         drain_deadline: reader.seconds("DRAIN_TIMEOUT_SECONDS", 10, 1..=3600),
     };
@@ -321,18 +369,14 @@ fn server(reader: &mut Reader<'_>) -> ServerConfig {
 }
 
 fn log(reader: &mut Reader<'_>) -> LogConfig {
-    let format = reader.parsed(
+    let format = reader.choice(
         "LOG_FORMAT",
         LogFormat::Auto,
-        "auto, text or json",
-        |value| {
-            Some(match value {
-                "auto" => LogFormat::Auto,
-                "text" => LogFormat::Text,
-                "json" => LogFormat::Json,
-                _ => return None,
-            })
-        },
+        &[
+            ("auto", LogFormat::Auto),
+            ("text", LogFormat::Text),
+            ("json", LogFormat::Json),
+        ],
     );
     let filter = reader.parsed(
         "LOG_LEVEL",
@@ -347,15 +391,6 @@ fn log(reader: &mut Reader<'_>) -> LogConfig {
         },
     );
     LogConfig { format, filter }
-}
-
-/// A file that must be readable now.
-fn readable(reader: &mut Reader<'_>, name: &str) -> Option<PathBuf> {
-    let path = reader.path(name)?;
-    if let Err(error) = std::fs::File::open(&path) {
-        reader.problem(format!("{name}: cannot read {}: {error}", path.display()));
-    }
-    Some(path)
 }
 
 #[cfg(test)]

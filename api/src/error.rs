@@ -3,22 +3,23 @@
 //!
 //! Bodies are RFC 9457 problems, except on the course's routes, which keep the course's `{"error": ...}`.
 
-use crate::store::StoreError;
+mod problem;
+
+pub use self::problem::{CourseError, FieldProblem, Problem};
+
+use crate::{
+    cache::FetchError, layers::RequestId, metrics::Method, router::Endpoint,
+    sessions::SessionError, store::StoreError,
+};
 use axum::{
     body::Body,
-    extract::{MatchedPath, Request},
     http::{HeaderValue, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse, Response},
 };
-use serde_json::json;
 use std::{any::Any, sync::Arc, time::Duration};
 
-/// Routes whose bodies are the course's.
-const COURSE_ROUTES: &[&str] = &["/api/data"];
-
 /// How long a client should wait before it tries again. Dependencies are asked more often than that.
-const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
+pub(crate) const RETRY_AFTER_SECONDS: HeaderValue = HeaderValue::from_static("1");
 
 /// Why a request gets no proper answer.
 #[derive(Debug, thiserror::Error)]
@@ -32,9 +33,42 @@ pub enum Error {
     /// The body is larger than any route takes.
     #[error("body too large")]
     BodyTooLarge,
-    /// The store failed.
+    /// The body did not come in time.
+    #[error("body too slow")]
+    BodyTooSlow,
+    /// The address is longer than any of ours.
+    #[error("address too long")]
+    AddressTooLong,
+    /// The request cannot be read as what this route takes; the sentence says where.
+    #[error("bad request: {0}")]
+    BadRequest(String),
+    /// The body is not JSON, or compressed, or in another character set.
+    #[error("unsupported media type")]
+    UnsupportedMediaType,
+    /// The body is JSON, and wrong: every field that is, at once.
+    #[error("invalid content")]
+    Invalid(Vec<FieldProblem>),
+    /// No item has this id.
+    #[error("no such item")]
+    NoSuchItem,
+    /// The item is at another version than the client believes.
+    #[error("precondition failed")]
+    PreconditionFailed,
+    /// The key came before, with another body.
+    #[error("idempotency key reused")]
+    IdempotencyKeyReused,
+    /// The request names no session, or one that is over.
+    #[error("no session")]
+    NoSession,
+    /// A page of somebody else's asked a browser to do this.
+    #[error("cross-site request")]
+    CrossSite,
+    /// The store failed. Requests that waited for the same answer share the failure.
     #[error("failed to use the store")]
-    Store(#[from] StoreError),
+    Store(#[source] Arc<StoreError>),
+    /// The sessions cannot be reached.
+    #[error("failed to use the sessions")]
+    Sessions(#[from] SessionError),
     /// The answer took too long.
     #[error("no answer within {} ms", .0.as_millis())]
     Deadline(Duration),
@@ -46,10 +80,19 @@ pub enum Error {
 impl Error {
     fn status(&self) -> StatusCode {
         match self {
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::NoSuchItem | Self::NoSession => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::AddressTooLong => StatusCode::URI_TOO_LONG,
+            Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) | Self::IdempotencyKeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
+            Self::CrossSite => StatusCode::FORBIDDEN,
             Self::Store(error) if error.is_unavailable() => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(error) if error.is_refused() => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Sessions(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) | Self::Panic(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Deadline(_) => StatusCode::GATEWAY_TIMEOUT,
         }
@@ -61,12 +104,55 @@ impl Error {
             Self::NotFound => "There is nothing at this address",
             Self::MethodNotAllowed => "This method is not allowed here",
             Self::BodyTooLarge => "The body is too large",
+            Self::BodyTooSlow => "The body did not come in time",
+            Self::AddressTooLong => "The address is too long",
+            Self::BadRequest(_) => "The request is malformed",
+            Self::UnsupportedMediaType => "The body must be JSON",
+            Self::Invalid(_) => "The content is not valid",
+            Self::NoSuchItem => "There is no such item",
+            Self::PreconditionFailed => "The item has changed",
+            Self::IdempotencyKeyReused => "This Idempotency-Key was used for another body",
+            Self::NoSession => "There is no session",
+            Self::CrossSite => "Requests from other sites are not allowed here",
+            Self::Store(error) if error.is_unprepared() => {
+                "The database is not prepared: somebody must run `api migrate`"
+            }
+            Self::Store(error) if error.is_read_only() => {
+                "The database takes no writes at the moment, try again soon"
+            }
+            Self::Store(error) if error.is_refused() => "The database cannot keep this content",
             Self::Store(error) if error.is_unavailable() => {
                 "The database is unavailable, try again soon"
             }
+            Self::Sessions(_) => "Sessions are unavailable, try again soon",
             // The course's own words.
             Self::Store(_) | Self::Panic(_) => "Internal server error",
             Self::Deadline(_) => "The answer took too long",
+        }
+    }
+
+    /// What this very request may be told beyond the sentence.
+    fn detail(&self) -> Option<&str> {
+        match self {
+            Self::BadRequest(detail) => Some(detail),
+            Self::UnsupportedMediaType => {
+                Some("Send Content-Type: application/json, in UTF-8 and not compressed")
+            }
+            Self::NoSuchItem => Some("It was deleted, or its id is not one that was given out"),
+            Self::PreconditionFailed => {
+                Some("If-Match names no current version: read the item again")
+            }
+            Self::IdempotencyKeyReused => Some("Take a new key for each new item"),
+            Self::NoSession => Some("POST /api/session begins one"),
+            _ => None,
+        }
+    }
+
+    /// The fields that are wrong, when that is what is wrong.
+    fn fields(&self) -> &[FieldProblem] {
+        match self {
+            Self::Invalid(problems) => problems,
+            _ => &[],
         }
     }
 
@@ -82,8 +168,23 @@ impl Error {
     }
 }
 
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        Self::Store(Arc::new(error))
+    }
+}
+
+impl From<FetchError> for Error {
+    fn from(error: FetchError) -> Self {
+        match error {
+            FetchError::Store(error) => Self::Store(error),
+            FetchError::Late(deadline) => Self::Deadline(deadline),
+        }
+    }
+}
+
 impl IntoResponse for Error {
-    /// Only the status: [`render`] knows the route, writes the body and logs.
+    /// Only the status: [`Context::render`] knows the route, writes the body and logs.
     fn into_response(self) -> Response {
         let mut response = self.status().into_response();
         response.extensions_mut().insert(Arc::new(self));
@@ -91,32 +192,42 @@ impl IntoResponse for Error {
     }
 }
 
-/// Gives errors their body, and server errors their log line.
-pub async fn render(request: Request, next: Next) -> Response {
-    let course = request
-        .extensions()
-        .get::<MatchedPath>()
-        .is_some_and(|path| COURSE_ROUTES.contains(&path.as_str()));
-    let response = next.run(request).await;
-    let error = match response.extensions().get::<Arc<Error>>() {
-        Some(error) => Arc::clone(error),
-        // The limit layer answers by itself.
-        None if response.status() == StatusCode::PAYLOAD_TOO_LARGE => Arc::new(Error::BodyTooLarge),
-        None => return response,
-    };
-    log(&error);
-    write(&error, course, response)
+/// Which request an answer is for.
+pub(crate) struct Context {
+    /// The request's name.
+    pub(crate) id: RequestId,
+    /// Its method, as far as we know it.
+    pub(crate) method: Method,
+    /// Where it went.
+    pub(crate) endpoint: Endpoint,
 }
 
-/// One line for each server error, with every cause.
-fn log(error: &Error) {
-    let status = error.status();
-    if status.is_server_error() {
-        tracing::error!(
-            status = status.as_u16(),
-            cause = crate::store::chain(error),
-            "request failed"
-        );
+impl Context {
+    /// Gives an error its body, and a server error its log line; other answers pass.
+    pub(crate) fn render(&self, mut response: Response) -> Response {
+        match response.extensions_mut().remove::<Arc<Error>>() {
+            Some(error) => {
+                self.log(&error);
+                // The course's route has the course's bodies.
+                write(&error, self.endpoint == Endpoint::Data, response)
+            }
+            None => response,
+        }
+    }
+
+    /// One line for each server error, with every cause and whose it was.
+    fn log(&self, error: &Error) {
+        let status = error.status();
+        if status.is_server_error() {
+            tracing::error!(
+                status = status.as_u16(),
+                id = self.id.as_str(),
+                method = self.method.label(),
+                endpoint = self.endpoint.path(),
+                cause = crate::store::chain(error),
+                "request failed"
+            );
+        }
     }
 }
 
@@ -124,11 +235,10 @@ fn log(error: &Error) {
 fn write(error: &Error, course: bool, answered: Response) -> Response {
     let status = error.status();
     let (body, content_type) = if course {
-        (json!({ "error": error.sentence() }), "application/json")
+        CourseError::new(error.sentence()).encode()
     } else {
-        let problem =
-            json!({ "type": "about:blank", "title": error.sentence(), "status": status.as_u16() });
-        (problem, "application/problem+json")
+        let problem = Problem::new(status, error.sentence());
+        problem.explained(error.detail(), error.fields()).encode()
     };
     let (mut parts, _) = answered.into_parts();
     let headers = &mut parts.headers;
@@ -137,59 +247,5 @@ fn write(error: &Error, course: bool, answered: Response) -> Response {
     if status == StatusCode::SERVICE_UNAVAILABLE {
         headers.insert(header::RETRY_AFTER, RETRY_AFTER_SECONDS);
     }
-    Response::from_parts(parts, Body::from(body.to_string()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use axum::{Router, body::to_bytes, middleware::from_fn, routing::get};
-    use tower::{ServiceBuilder, ServiceExt};
-    use tower_http::catch_panic::CatchPanicLayer;
-
-    async fn answer(path: &str) -> (u16, String, String) {
-        let panics = async || -> &'static str { panic!("a secret of the handler") };
-        let router = Router::new()
-            .route("/panics", get(panics))
-            .route("/api/data", get(panics))
-            .route(
-                "/late",
-                get(async || Error::Deadline(Duration::from_secs(1))),
-            )
-            .layer(
-                ServiceBuilder::new()
-                    .layer(from_fn(render))
-                    .layer(CatchPanicLayer::custom(Error::from_panic)),
-            );
-        let request = Request::builder().uri(path).body(Body::empty()).unwrap();
-        let response = router.oneshot(request).await.unwrap();
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        let body = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-        let content_type = headers[header::CONTENT_TYPE].to_str().unwrap().to_owned();
-        (
-            status,
-            content_type,
-            String::from_utf8(body.to_vec()).unwrap(),
-        )
-    }
-
-    #[tokio::test]
-    async fn a_panic_is_an_answer_in_the_routes_shape_that_tells_nothing() {
-        let problem = r#"{"status":500,"title":"Internal server error","type":"about:blank"}"#;
-        assert_eq!(
-            answer("/panics").await,
-            (500, "application/problem+json".into(), problem.into())
-        );
-        let course = r#"{"error":"Internal server error"}"#;
-        assert_eq!(
-            answer("/api/data").await,
-            (500, "application/json".into(), course.into())
-        );
-    }
-
-    #[tokio::test]
-    async fn a_late_answer_is_a_504() {
-        let (status, _, body) = answer("/late").await;
-        assert_eq!(status, 504, "{body}");
-    }
+    Response::from_parts(parts, Body::from(body))
 }

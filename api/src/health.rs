@@ -12,23 +12,28 @@ use std::{
     },
     time::Duration,
 };
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 /// How often a database that answers is asked again.
 const STEADY_INTERVAL: Duration = Duration::from_secs(5);
-/// How soon one that does not is asked again, doubling up to [`LONGEST_BACKOFF`].
+/// How soon one that does not, or takes no writes, is asked again, doubling up to [`LONGEST_BACKOFF`]. Counted from one
+/// attempt's start to the next's: a silent server takes a second to give up on, and it must be found back within two.
 const SHORTEST_BACKOFF: Duration = Duration::from_millis(50);
-const LONGEST_BACKOFF: Duration = Duration::from_secs(1);
+const LONGEST_BACKOFF: Duration = Duration::from_millis(500);
 
 /// What is known of a dependency.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
 pub enum Condition {
     /// Not heard of yet.
     Unknown,
     /// It answered last time.
     Up,
-    /// It did not.
+    /// It answers and takes no writes.
+    ReadOnly,
+    /// It did not answer.
     Down,
 }
 
@@ -54,7 +59,21 @@ impl Dependency {
         self.last().0
     }
 
-    /// It answered.
+    /// It answered a call that says nothing of writes.
+    pub fn answered(&self) {
+        if !matches!(self.condition(), Condition::Up | Condition::ReadOnly) {
+            self.up();
+        }
+    }
+
+    /// It answered, and takes no writes.
+    pub fn read_only(&self) {
+        if self.note(Condition::ReadOnly, "") {
+            tracing::warn!(dependency = self.name, "dependency takes no writes");
+        }
+    }
+
+    /// It answers, and does all that is asked of it.
     pub fn up(&self) {
         if self.note(Condition::Up, "") {
             tracing::info!(dependency = self.name, "dependency reached");
@@ -86,7 +105,7 @@ impl Dependency {
 }
 
 /// Why traffic should or should not come.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Readiness {
     /// The database was never reached.
@@ -130,12 +149,17 @@ impl Health {
     }
 }
 
-/// Asks the database until `stop`: soon and ever more slowly while it is away, now and then once it answers.
+/// Asks the database until `stop`: soon and ever more slowly while it is away or read-only, now and then once it is
+/// well, and at once when a request found it otherwise.
 pub async fn watch_database(store: Store, health: Health, stop: CancellationToken) {
     let mut backoff = SHORTEST_BACKOFF;
     loop {
-        let pause = if store.probe().await {
+        let started = Instant::now();
+        if store.probe().await {
             health.contacted();
+        }
+        let is_well = store.condition() == Condition::Up;
+        let pause = if is_well {
             backoff = SHORTEST_BACKOFF;
             STEADY_INTERVAL
         } else {
@@ -143,9 +167,16 @@ pub async fn watch_database(store: Store, health: Health, stop: CancellationToke
             backoff = (backoff * 2).min(LONGEST_BACKOFF);
             pause
         };
+        let soonest = Instant::now() + SHORTEST_BACKOFF;
         tokio::select! {
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(pause) => {}
+            () = sleep_until(soonest.max(started + pause)) => {}
+            () = store.alarmed(), if is_well => {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    () = sleep_until(soonest) => {}
+                }
+            }
         }
     }
 }
@@ -174,5 +205,22 @@ mod tests {
         assert!(dependency.note(Condition::Up, ""));
         assert!(!dependency.note(Condition::Up, ""));
         assert_eq!(dependency.condition(), Condition::Up);
+    }
+
+    #[test]
+    fn an_answer_to_a_read_says_nothing_of_writes() {
+        let dependency = Dependency::new("database", Metrics::new());
+        dependency.answered();
+        assert_eq!(dependency.condition(), Condition::Up);
+        dependency.read_only();
+        dependency.answered();
+        assert_eq!(dependency.condition(), Condition::ReadOnly);
+        dependency.up();
+        assert_eq!(dependency.condition(), Condition::Up);
+        dependency.down("refused");
+        dependency.answered();
+        assert_eq!(dependency.condition(), Condition::Up);
+        let told = serde_json::to_string(&Condition::ReadOnly).unwrap();
+        assert_eq!(told, r#""read-only""#);
     }
 }

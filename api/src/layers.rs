@@ -1,151 +1,201 @@
-//! What happens around every request, whichever route it takes: an identity, a log span, measures, a deadline.
+//! What happens around every request, whichever route it takes: an identity, measures, limits, a deadline, and the
+//! headers every answer has. One service around the router, written out: layers that box a future each and match the
+//! path once more would cost more than the shorter handlers do.
 
-use crate::{app::App, error::Error, metrics::Metrics};
+mod head;
+mod measure;
+
+pub(crate) use self::head::RequestId;
+
+use self::measure::Measure;
+use crate::{
+    app::App,
+    error::{Context, Error},
+    health::Readiness,
+    metrics::{Method, Metrics},
+    router::Endpoint,
+    routes,
+};
 use axum::{
-    extract::{MatchedPath, Request, State},
-    http::Method,
-    middleware::Next,
+    Router,
+    body::{Body, Bytes, HttpBody},
+    http::{HeaderName, HeaderValue, Request, header},
     response::{IntoResponse, Response},
 };
-use std::time::{Duration, Instant};
-use tower_http::request_id::RequestId;
+use futures::{FutureExt, future::Either};
+use http_body_util::{BodyExt, Limited};
+use std::{
+    error::Error as StdError,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::time::timeout;
+use tower::Service;
 use tracing::Instrument;
 
 /// One second, and what the slowest route may spend on its dependencies: a lookup, a connection, a statement, a write to
 /// the cache. Reached only when something else is stuck.
-const REQUEST_DEADLINE: Duration = Duration::from_millis(1000 + 50 + 200 + 900 + 50);
+pub const REQUEST_DEADLINE: Duration = Duration::from_millis(1000 + 50 + 200 + 900 + 50);
 
-const REQUEST_ID: &str = "x-request-id";
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const NO_SNIFFING: HeaderValue = HeaderValue::from_static("nosniff");
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
-/// A client may name its request, within reason: what it sends ends in our logs and in its answer.
-pub fn keep_only_a_plain_request_id<B>(
-    mut request: axum::http::Request<B>,
-) -> axum::http::Request<B> {
-    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    let usable = request
-        .headers()
-        .get(REQUEST_ID)
-        .is_some_and(|id| (1..=64).contains(&id.len()) && id.as_bytes().iter().all(plain));
-    if !usable {
-        request.headers_mut().remove(REQUEST_ID);
+/// The API as one service. Cloning shares it.
+#[derive(Clone)]
+pub struct Front(Arc<Parts>);
+
+struct Parts {
+    router: Router,
+    app: App,
+    largest_body: usize,
+    body_deadline: Duration,
+    deadline: Duration,
+}
+
+impl Front {
+    /// Puts everything around the routes.
+    pub fn new(router: Router, app: &App, largest_body: usize, body_deadline: Duration) -> Self {
+        Self(Arc::new(Parts {
+            router,
+            app: app.clone(),
+            largest_body,
+            body_deadline,
+            deadline: REQUEST_DEADLINE,
+        }))
     }
-    request
-}
 
-/// Counts and times the request, and gives its log lines their context.
-pub async fn observe(State(app): State<App>, request: Request, next: Next) -> Response {
-    let endpoint = endpoint(request.extensions().get::<MatchedPath>());
-    let method = known(request.method());
-    let id = request
-        .extensions()
-        .get::<RequestId>()
-        .and_then(|id| id.header_value().to_str().ok())
-        .unwrap_or_default();
-    let span = tracing::info_span!("request", id, method, endpoint);
-    let mut measure = Measure::start(app.metrics, endpoint, method);
-    async move {
-        let response = next.run(request).await;
-        measure.answered(&response);
-        tracing::debug!(status = response.status().as_u16(), "answered");
-        response
+    /// The metrics it counts in.
+    pub fn metrics(&self) -> &Metrics {
+        &self.0.app.metrics
     }
-    .instrument(span)
-    .await
-}
 
-/// Answers 504 for a handler that does not.
-pub async fn deadline(request: Request, next: Next) -> Response {
-    tokio::time::timeout(REQUEST_DEADLINE, next.run(request))
-        .await
-        .unwrap_or_else(|_| Error::Deadline(REQUEST_DEADLINE).into_response())
-}
-
-/// The matched route as a label; every other path shares one, so that strangers cannot make series.
-fn endpoint(matched: Option<&MatchedPath>) -> String {
-    matched.map_or("unmatched", MatchedPath::as_str).to_owned()
-}
-
-/// The method as a label. A client may invent methods.
-fn known(method: &Method) -> &'static str {
-    match method.as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        "PUT" => "PUT",
-        "PATCH" => "PATCH",
-        "DELETE" => "DELETE",
-        "OPTIONS" => "OPTIONS",
-        _ => "other",
+    /// No more traffic should come.
+    pub fn drain(&self) {
+        self.0.app.health.drain();
     }
-}
 
-/// Counts a request when it ends, also when its client goes away first: then nobody saw a status.
-struct Measure {
-    metrics: Metrics,
-    endpoint: String,
-    method: &'static str,
-    started: Instant,
-    status: Option<u16>,
-}
+    /// Whether that was said.
+    pub fn draining(&self) -> bool {
+        self.0.app.health.readiness() == Readiness::Draining
+    }
 
-impl Measure {
-    fn start(metrics: Metrics, endpoint: String, method: &'static str) -> Self {
-        metrics.in_flight().inc();
-        Self {
-            metrics,
-            endpoint,
-            method,
-            started: Instant::now(),
-            status: None,
+    /// Answers, whatever happens: at once where that can be, else in time.
+    pub fn answer<B>(
+        &self,
+        request: Request<B>,
+    ) -> Either<Response, impl Future<Output = Response> + Send + use<B>>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let context = Context {
+            id: RequestId::of(request.headers()),
+            method: Method::from(request.method()),
+            endpoint: Endpoint::of(request.uri().path()),
+        };
+        let measure = Measure::start(self.0.app.metrics.clone(), context.endpoint, context.method);
+        let checked = head::check(&request, self.0.largest_body);
+        let plain = context.method == Method::Get && request.body().is_end_stream();
+        if checked.is_ok() && plain {
+            let headers = request.headers();
+            let at_once = || routes::at_once(&self.0.app, context.endpoint, headers);
+            let answered = catch_unwind(AssertUnwindSafe(at_once));
+            if let Some(response) = answered.unwrap_or_else(|panic| Some(Error::from_panic(panic)))
+            {
+                return Either::Left(finish(response, context, measure));
+            }
+        }
+        let front = self.clone();
+        Either::Right(async move {
+            // Lines at info and above tell whose they are by themselves: a span would be made for every request.
+            let span = tracing::debug_span!(
+                "request",
+                id = context.id.as_str(),
+                method = context.method.label(),
+                endpoint = context.endpoint.path()
+            );
+            async move {
+                let answering = async {
+                    match checked {
+                        Ok(()) => front.route(context.endpoint, request).await,
+                        Err(error) => Err(error),
+                    }
+                };
+                let answered = AssertUnwindSafe(answering).catch_unwind().await;
+                let response = match answered {
+                    Ok(answered) => answered.unwrap_or_else(Error::into_response),
+                    Err(panic) => Error::from_panic(panic),
+                };
+                finish(response, context, measure)
+            }
+            .instrument(span)
+            .await
+        })
+    }
+
+    async fn route<B>(&self, endpoint: Endpoint, request: Request<B>) -> Result<Response, Error>
+    where
+        B: HttpBody<Data = Bytes> + Send + 'static,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        if endpoint == Endpoint::Unmatched {
+            return Err(Error::NotFound);
+        }
+        let (parts, body) = request.into_parts();
+        let body = if body.is_end_stream() {
+            Body::empty()
+        } else {
+            self.whole(body).await?.into()
+        };
+        let mut router = self.0.router.clone();
+        let answer = router.call(Request::from_parts(parts, body));
+        let deadline = self.0.deadline;
+        let Ok(response) = timeout(deadline, answer)
+            .await
+            .map_err(|_| Error::Deadline(deadline))?;
+        Ok(response)
+    }
+
+    /// The whole body, if it is short enough and comes soon enough. Read before any handler runs, so that a slow client
+    /// holds no connection to a database and no lock.
+    async fn whole<B>(&self, body: B) -> Result<Bytes, Error>
+    where
+        B: HttpBody<Data = Bytes>,
+        B::Error: Into<Box<dyn StdError + Send + Sync>>,
+    {
+        let reading = Limited::new(body, self.0.largest_body).collect();
+        match timeout(self.0.body_deadline, reading).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+                Err(Error::BodyTooLarge)
+            }
+            Ok(Err(_)) => Err(Error::BadRequest(
+                "The body is cut short or not framed as it should be".to_owned(),
+            )),
+            Err(_) => Err(Error::BodyTooSlow),
         }
     }
-
-    fn answered(&mut self, response: &Response) {
-        self.status = Some(response.status().as_u16());
-    }
 }
 
-impl Drop for Measure {
-    fn drop(&mut self) {
-        self.metrics.in_flight().dec();
-        // As in the course's app, scrapes are not part of the traffic they measure.
-        if self.endpoint == "/metrics" {
-            return;
-        }
-        let status = self
-            .status
-            .map_or("cancelled".to_owned(), |status| status.to_string());
-        self.metrics
-            .request(&self.endpoint, self.method, &status, self.started.elapsed());
-    }
+/// What every answer gets, and what is noted of it.
+fn finish(response: Response, context: Context, mut measure: Measure) -> Response {
+    let mut response = context.render(response);
+    measure.answered(&response);
+    tracing::debug!(
+        status = response.status().as_u16(),
+        id = context.id.as_str(),
+        endpoint = context.endpoint.path(),
+        "answered"
+    );
+    let headers = response.headers_mut();
+    headers.insert(REQUEST_ID, context.id.into_value());
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, NO_SNIFFING);
+    headers.entry(header::CACHE_CONTROL).or_insert(NO_STORE);
+    response
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_a_short_plain_request_id_is_kept() {
-        for (id, kept) in [
-            ("abc-123_X.9", true),
-            ("", false),
-            ("a b", false),
-            ("a\"b", false),
-            (&"x".repeat(64), true),
-            (&"x".repeat(65), false),
-        ] {
-            let request = axum::http::Request::builder()
-                .header(REQUEST_ID, id)
-                .body(())
-                .unwrap();
-            let request = keep_only_a_plain_request_id(request);
-            assert_eq!(request.headers().contains_key(REQUEST_ID), kept, "{id:?}");
-        }
-    }
-
-    #[test]
-    fn an_invented_method_makes_no_series_of_its_own() {
-        assert_eq!(known(&Method::GET), "GET");
-        assert_eq!(known(&Method::from_bytes(b"BREW").unwrap()), "other");
-    }
-}
+mod tests;

@@ -6,15 +6,19 @@ pub mod config;
 pub mod telemetry;
 
 pub mod app;
+pub mod pages;
 pub mod router;
 pub mod routes;
 pub mod server;
 
 pub mod cache;
 pub mod health;
+pub mod redis;
+pub mod sessions;
 pub mod store;
 
 pub mod error;
 pub mod healthcheck;
 pub mod layers;
 pub mod metrics;
+pub mod openapi;

@@ -1,15 +1,20 @@
-//! `api serve` runs the API, `api healthcheck` asks a running one how it is.
+//! `api serve` runs the API, `api migrate` prepares its database, `api config` shows the settings of both,
+//! `api healthcheck` asks a running one how it is.
 
 use anyhow::{Context, Result};
 use api::{
     app::App,
-    config::{Config, listen_address, variables_help},
+    config::{Config, in_force, listen_address, variables_help},
     healthcheck,
     router::router,
-    server, telemetry,
+    server, store, telemetry,
 };
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 use std::{io::Write, process::ExitCode};
+
+/// Instead of musl's, which takes one lock for every call.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The reference API of a stack. Every setting is an environment variable.
 #[derive(Parser)]
@@ -23,14 +28,32 @@ struct Arguments {
 enum Command {
     /// Serve the API until SIGTERM or SIGINT (what happens without a subcommand).
     Serve,
+    /// Bring the database's tables up to date, then end. Replicas may serve meanwhile.
+    Migrate,
+    /// Print every setting in force, secrets hidden; wrong ones end it as they end `serve`.
+    Config {
+        /// The form of the list.
+        #[arg(long, short, value_enum, default_value_t = Output::Text)]
+        output: Output,
+    },
     /// Ask GET /health of the API on this machine; the exit code is the answer.
     Healthcheck,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Output {
+    /// One line a setting: variable, source, value.
+    Text,
+    /// An array of objects.
+    Json,
 }
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let outcome = match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(),
+        Command::Migrate => migrate(),
+        Command::Config { output } => show(output),
         Command::Healthcheck => check(),
     };
     match outcome {
@@ -49,9 +72,33 @@ async fn serve() -> Result<()> {
     telemetry::start(&config.log);
     let listener = server::listen(config.listen)?;
     let app = App::start(&config).await?;
-    server::serve(listener, router(app.clone()), &app.health, config.server).await;
+    server::serve(listener, router(&app, config.server), config.server).await;
     app.stop().await;
     Ok(())
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn migrate() -> Result<()> {
+    let config = Config::from_environment()?;
+    telemetry::start(&config.log);
+    store::migrate(&config.store).await?;
+    Ok(())
+}
+
+fn show(output: Output) -> Result<()> {
+    let settings = in_force()?;
+    let mut text = match output {
+        Output::Json => serde_json::to_string_pretty(&settings)?,
+        Output::Text => settings
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .join("\n"),
+    };
+    text.push('\n');
+    std::io::stdout()
+        .write_all(text.as_bytes())
+        .context("failed to print")
 }
 
 fn check() -> Result<()> {

@@ -1,148 +1,215 @@
 //! Every metric: its name, labels and buckets, and the text Prometheus scrapes.
 //!
 //! `app_requests_total` and `app_request_latency_seconds` are the course's: panels and alerts written for them work as
-//! they are. Every label value comes from a fixed set; a path or a host name never becomes one.
+//! they are. Every label value comes from a fixed set, so every counter has its place in an array: counting a request is
+//! three atomic additions, and no path, method or host name that a stranger invents becomes a series.
 
-use prometheus::{
-    HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+mod exposition;
+mod histogram;
+mod labels;
+mod negotiation;
+mod process;
+mod text;
+
+pub use self::{
+    exposition::Format,
+    labels::{BreakerState, CacheLevel, CacheResult, CutReason, Method, Outcome},
 };
-use std::time::Duration;
 
-/// The content type of [`Metrics::encode`].
-pub const CONTENT_TYPE: &str = prometheus::TEXT_FORMAT;
-
-/// The course's 0.1, 0.5, 1, 2 and 5 seconds, and finer ones: a cache hit takes less than a millisecond.
-const LATENCY_BUCKETS: &[f64] = &[
-    0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0,
-];
-
-/// How a cache lookup ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum CacheResult {
-    /// The value was there.
-    Hit,
-    /// It was not.
-    Miss,
-    /// The cache could not say, which counts as a miss.
-    Error,
-}
+use self::{
+    histogram::{ACQUIRE_BOUNDS, Histogram, REQUEST_BOUNDS},
+    process::Process,
+};
+use crate::router::Endpoint;
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, OnceLock, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 
 /// The process's metrics. Cloning shares them.
 #[derive(Clone)]
-pub struct Metrics {
-    registry: Registry,
-    requests: IntCounterVec,
-    latency: HistogramVec,
-    in_flight: IntGauge,
-    cache_requests: IntCounterVec,
-    dependency_errors: IntCounterVec,
-    dependency_up: IntGaugeVec,
+pub struct Metrics(Arc<Series>);
+
+/// How many of the pool's connections there are, asked at each scrape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PoolUse {
+    /// Open, and nobody's.
+    pub idle: u32,
+    /// Open, and somebody's.
+    pub used: u32,
+}
+
+struct Pool {
+    most: u32,
+    ask: Box<dyn Fn() -> PoolUse + Send + Sync>,
+}
+
+struct BuildInfo {
+    store: &'static str,
+    cache: &'static str,
+}
+
+/// A value for each of a label's values.
+type PerLabel<const N: usize> = [AtomicU64; N];
+
+/// Requests of one endpoint, by method and outcome.
+type PerRequest = [PerLabel<{ Outcome::COUNT }>; Method::ALL.len()];
+
+/// What is counted rarely, under names of our own code.
+type Rare<K> = Mutex<BTreeMap<K, u64>>;
+
+struct Series {
+    build: OnceLock<BuildInfo>,
+    requests: [PerRequest; Endpoint::COUNT],
+    latency: [Histogram<{ REQUEST_BOUNDS.len() }>; Endpoint::COUNT],
+    in_flight: AtomicU64,
+    connections: AtomicU64,
+    connections_refused: AtomicU64,
+    connections_cut: PerLabel<{ CutReason::ALL.len() }>,
+    cache_requests: PerLabel<{ CacheResult::ALL.len() }>,
+    cache_hits: PerLabel<{ CacheLevel::ALL.len() }>,
+    cache_tracking: AtomicU64,
+    single_flight_waits: AtomicU64,
+    breaker: AtomicU64,
+    pool: OnceLock<Pool>,
+    pool_acquire: Histogram<{ ACQUIRE_BOUNDS.len() }>,
+    pool_shed: AtomicU64,
+    dependency_errors: Rare<(&'static str, &'static str)>,
+    dependency_up: Rare<&'static str>,
+    process: Process,
 }
 
 impl Metrics {
-    /// Registers everything. The registry has no prefix: it would rename the process metrics too.
+    /// Everything at nought.
     pub fn new() -> Self {
-        let metrics = Self {
-            registry: Registry::new(),
-            requests: counter(
-                "app_requests_total",
-                "Requests answered, by matched route, method and status.",
-                &["endpoint", "method", "status"],
-            ),
-            latency: latency(),
-            in_flight: gauge("app_requests_in_flight", "Requests being answered."),
-            cache_requests: counter(
-                "app_cache_requests_total",
-                "Cache lookups, by result.",
-                &["result"],
-            ),
-            dependency_errors: counter(
-                "app_dependency_errors_total",
-                "Failed calls to a dependency, by kind of failure.",
-                &["dependency", "kind"],
-            ),
-            dependency_up: gauges(
-                "app_dependency_up",
-                "Whether the dependency answered last time (1) or not (0).",
-                &["dependency"],
-            ),
-        };
-        metrics.register();
-        metrics
+        Self(Arc::new(Series {
+            build: OnceLock::new(),
+            requests: counters(),
+            latency: std::array::from_fn(|_| Histogram::new(REQUEST_BOUNDS)),
+            in_flight: AtomicU64::new(0),
+            connections: AtomicU64::new(0),
+            connections_refused: AtomicU64::new(0),
+            connections_cut: std::array::from_fn(|_| AtomicU64::new(0)),
+            cache_requests: std::array::from_fn(|_| AtomicU64::new(0)),
+            cache_hits: std::array::from_fn(|_| AtomicU64::new(0)),
+            cache_tracking: AtomicU64::new(0),
+            single_flight_waits: AtomicU64::new(0),
+            breaker: AtomicU64::new(BreakerState::Closed as u64),
+            pool: OnceLock::new(),
+            pool_acquire: Histogram::new(ACQUIRE_BOUNDS),
+            pool_shed: AtomicU64::new(0),
+            dependency_errors: Rare::default(),
+            dependency_up: Rare::default(),
+            process: Process::new(),
+        }))
     }
 
-    fn register(&self) {
-        let collectors: [Box<dyn prometheus::core::Collector>; 6] = [
-            Box::new(self.requests.clone()),
-            Box::new(self.latency.clone()),
-            Box::new(self.in_flight.clone()),
-            Box::new(self.cache_requests.clone()),
-            Box::new(self.dependency_errors.clone()),
-            Box::new(self.dependency_up.clone()),
-        ];
-        for collector in collectors {
-            self.registry
-                .register(collector)
-                .expect("each collector is registered once, under its own name");
-        }
-        // The collector reads /proc; elsewhere (a laptop running `make run`) these metrics are left out.
-        #[cfg(target_os = "linux")]
-        self.registry
-            .register(Box::new(
-                prometheus::process_collector::ProcessCollector::for_self(),
-            ))
-            .expect("the process collector is registered once");
-        // A rate needs a first sample: series that will matter exist from the start.
-        for result in [CacheResult::Hit, CacheResult::Miss, CacheResult::Error] {
-            self.cache_counter(result);
+    /// Says what runs: the engines behind the store and the cache. The first word counts.
+    pub fn build_info(&self, store: &'static str, cache: &'static str) {
+        _ = self.0.build.set(BuildInfo { store, cache });
+    }
+
+    /// Counts and times a request that ended.
+    pub fn request(&self, endpoint: Endpoint, method: Method, outcome: Outcome, took: Duration) {
+        let place = self
+            .0
+            .requests
+            .get(endpoint as usize)
+            .and_then(|methods| methods.get(method as usize))
+            .and_then(|outcomes| outcomes.get(outcome.number()));
+        increment(place);
+        if let Some(latency) = self.0.latency.get(endpoint as usize) {
+            latency.observe(took);
         }
     }
 
-    /// Counts an answered request.
-    pub fn request(&self, endpoint: &str, method: &str, status: &str, took: Duration) {
-        self.requests
-            .with_label_values(&[endpoint, method, status])
-            .inc();
-        self.latency
-            .with_label_values(&[endpoint])
-            .observe(took.as_secs_f64());
+    /// A request begins to be answered.
+    pub fn request_started(&self) {
+        self.0.in_flight.fetch_add(1, Relaxed);
     }
 
-    /// The number of requests being answered.
-    pub fn in_flight(&self) -> &IntGauge {
-        &self.in_flight
+    /// It is answered, or given up.
+    pub fn request_ended(&self) {
+        self.0.in_flight.fetch_sub(1, Relaxed);
     }
 
-    /// Counts a cache lookup.
-    pub fn cache_lookup(&self, result: CacheResult) {
-        self.cache_counter(result).inc();
+    /// A client connected.
+    pub fn connection_opened(&self) {
+        self.0.connections.fetch_add(1, Relaxed);
     }
 
-    fn cache_counter(&self, result: CacheResult) -> prometheus::IntCounter {
-        self.cache_requests.with_label_values(&[match result {
-            CacheResult::Hit => "hit",
-            CacheResult::Miss => "miss",
-            CacheResult::Error => "error",
-        }])
+    /// Its connection ended.
+    pub fn connection_closed(&self) {
+        self.0.connections.fetch_sub(1, Relaxed);
+    }
+
+    /// A client was turned away: there were too many.
+    pub fn connection_refused(&self) {
+        self.0.connections_refused.fetch_add(1, Relaxed);
+    }
+
+    /// A connection was ended by us.
+    pub fn connection_cut(&self, reason: CutReason) {
+        increment(self.0.connections_cut.get(reason as usize));
+    }
+
+    /// Counts a cache lookup, once, with the level that decided it.
+    pub fn cache_lookup(&self, level: CacheLevel, result: CacheResult) {
+        increment(self.0.cache_requests.get(result as usize));
+        if result == CacheResult::Hit {
+            increment(self.0.cache_hits.get(level as usize));
+        }
+    }
+
+    /// Whether copies in this process are kept coherent by Redis.
+    pub fn cache_tracking(&self, on: bool) {
+        self.0.cache_tracking.store(on.into(), Relaxed);
+    }
+
+    /// Counts a request that waited for another one's answer instead of asking the database itself.
+    pub fn single_flight_wait(&self) {
+        self.0.single_flight_waits.fetch_add(1, Relaxed);
+    }
+
+    /// Tells what the breaker in front of the cache does.
+    pub fn breaker(&self, state: BreakerState) {
+        self.0.breaker.store(state as u64, Relaxed);
+    }
+
+    /// Shows a pool of at most `most` connections, whose use is asked at each scrape. The first pool counts.
+    pub fn watch_pool(&self, most: u32, ask: impl Fn() -> PoolUse + Send + Sync + 'static) {
+        let ask = Box::new(ask);
+        _ = self.0.pool.set(Pool { most, ask });
+    }
+
+    /// Times the wait for a connection.
+    pub fn pool_acquired(&self, took: Duration) {
+        self.0.pool_acquire.observe(took);
+    }
+
+    /// Counts a request that got no connection in time.
+    pub fn pool_shed(&self) {
+        self.0.pool_shed.fetch_add(1, Relaxed);
     }
 
     /// Counts a failed call to a dependency.
     pub fn dependency_error(&self, dependency: &'static str, kind: &'static str) {
-        self.dependency_errors
-            .with_label_values(&[dependency, kind])
-            .inc();
+        let mut errors = locked(&self.0.dependency_errors);
+        *errors.entry((dependency, kind)).or_default() += 1;
     }
 
     /// Tells whether a dependency answers.
     pub fn dependency_up(&self, dependency: &'static str, up: bool) {
-        self.dependency_up
-            .with_label_values(&[dependency])
-            .set(up.into());
+        locked(&self.0.dependency_up).insert(dependency, up.into());
     }
 
-    /// Everything, in Prometheus' text format.
-    pub fn encode(&self) -> String {
-        text(&self.registry)
+    /// Everything, as text.
+    pub fn encode(&self, format: Format) -> String {
+        text::write(&self.0, format)
     }
 }
 
@@ -152,68 +219,20 @@ impl Default for Metrics {
     }
 }
 
-fn counter(name: &str, help: &str, labels: &[&str]) -> IntCounterVec {
-    IntCounterVec::new(Opts::new(name, help), labels)
-        .expect("the counter's name and labels are valid constants")
+fn counters() -> [PerRequest; Endpoint::COUNT] {
+    std::array::from_fn(|_| std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))))
 }
 
-fn gauge(name: &str, help: &str) -> IntGauge {
-    IntGauge::new(name, help).expect("the gauge's name is a valid constant")
+fn increment(counter: Option<&AtomicU64>) {
+    if let Some(counter) = counter {
+        counter.fetch_add(1, Relaxed);
+    }
 }
 
-fn gauges(name: &str, help: &str, labels: &[&str]) -> IntGaugeVec {
-    IntGaugeVec::new(Opts::new(name, help), labels)
-        .expect("the gauge's name and labels are valid constants")
-}
-
-fn latency() -> HistogramVec {
-    let options = HistogramOpts::new(
-        "app_request_latency_seconds",
-        "Time to answer, errors included, by matched route.",
-    );
-    HistogramVec::new(options.buckets(LATENCY_BUCKETS.to_vec()), &["endpoint"])
-        .expect("the histogram's name, label and buckets are valid constants")
-}
-
-fn text(registry: &Registry) -> String {
-    TextEncoder::new()
-        .encode_to_string(&registry.gather())
-        .expect("gathered families are well formed")
+/// What was counted stays true if someone panicked after counting it.
+fn locked<K>(rare: &Rare<K>) -> std::sync::MutexGuard<'_, BTreeMap<K, u64>> {
+    rare.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_course_series_are_there_with_their_labels_and_buckets() {
-        let metrics = Metrics::new();
-        metrics.request("/api/data", "GET", "200", Duration::from_millis(300));
-        let text = metrics.encode();
-        assert!(
-            text.contains(
-                r#"app_requests_total{endpoint="/api/data",method="GET",status="200"} 1"#
-            )
-        );
-        for bucket in ["0.1", "0.5", "1", "2", "5"] {
-            let series = format!(
-                r#"app_request_latency_seconds_bucket{{endpoint="/api/data",le="{bucket}"}}"#
-            );
-            assert!(text.contains(&series), "{series} is missing in\n{text}");
-        }
-        assert!(
-            !cfg!(target_os = "linux") || text.contains("process_resident_memory_bytes"),
-            "no process metrics in\n{text}"
-        );
-    }
-
-    #[test]
-    fn cache_results_exist_before_the_first_lookup() {
-        let text = Metrics::new().encode();
-        for result in ["hit", "miss", "error"] {
-            assert!(text.contains(&format!(
-                r#"app_cache_requests_total{{result="{result}"}} 0"#
-            )));
-        }
-    }
-}
+mod tests;

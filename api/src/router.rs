@@ -1,55 +1,40 @@
-//! Every route and every layer, on one page.
+//! Every route, on one page. What stands around them all is in `layers`.
+
+mod endpoint;
+
+pub use self::endpoint::Endpoint;
 
 use crate::{
     app::App,
-    error::{self, Error},
-    layers,
-    routes::{data, health, landing, metrics},
+    config::ServerConfig,
+    error::Error,
+    layers::Front,
+    openapi::Described,
+    routes::{data, docs, health, items, landing, metrics, openapi, session},
 };
-use axum::{
-    Router,
-    http::{HeaderName, HeaderValue, header},
-    middleware::{from_fn, from_fn_with_state},
-    routing::get,
-};
-use tower::ServiceBuilder;
-use tower_http::{
-    catch_panic::CatchPanicLayer,
-    limit::RequestBodyLimitLayer,
-    request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer},
-    set_header::SetResponseHeaderLayer,
-};
+use utoipa::OpenApi;
+use utoipa_axum::{router::OpenApiRouter, routes};
 
-/// No route reads a body yet; a stranger's is not kept in memory either.
-const LARGEST_BODY: usize = 64 * 1024;
-
-/// The API as one service.
-pub fn router(app: App) -> Router {
-    Router::new()
-        .route("/", get(landing::page))
-        .route("/health", get(health::liveness))
-        .route("/health/ready", get(health::readiness))
-        .route("/api/data", get(data::read))
-        .route("/metrics", get(metrics::scrape))
-        .fallback(async || Error::NotFound)
-        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
-        .layer(
-            // From the outside in: what stands above sees the answers of all that stands below.
-            ServiceBuilder::new()
-                .map_request(layers::keep_only_a_plain_request_id)
-                .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
-                .layer(from_fn_with_state(app.clone(), layers::observe))
-                .layer(PropagateRequestIdLayer::x_request_id())
-                .layer(set(header::X_CONTENT_TYPE_OPTIONS, "nosniff"))
-                .layer(set(header::CACHE_CONTROL, "no-store"))
-                .layer(from_fn(error::render))
-                .layer(CatchPanicLayer::custom(Error::from_panic))
-                .layer(from_fn(layers::deadline))
-                .layer(RequestBodyLimitLayer::new(LARGEST_BODY)),
-        )
-        .with_state(app)
+/// Every route, with what the `OpenAPI` document says of it.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Described::openapi())
+        .routes(routes!(landing::page))
+        .routes(routes!(health::liveness))
+        .routes(routes!(health::readiness))
+        .routes(routes!(data::read))
+        .routes(routes!(items::create, items::list))
+        .routes(routes!(items::read, items::replace, items::delete))
+        .routes(routes!(session::create, session::read, session::destroy))
+        .routes(routes!(metrics::scrape))
+        .routes(routes!(openapi::read))
+        .routes(routes!(docs::page))
 }
 
-fn set(name: HeaderName, value: &'static str) -> SetResponseHeaderLayer<HeaderValue> {
-    SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value))
+/// The API as one service.
+pub fn router(app: &App, config: ServerConfig) -> Front {
+    let (router, _) = routes().split_for_parts();
+    let router = router
+        .method_not_allowed_fallback(async || Error::MethodNotAllowed)
+        .with_state(app.clone());
+    Front::new(router, app, config.largest_body, config.header_deadline)
 }

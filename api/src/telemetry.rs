@@ -8,7 +8,7 @@ use tracing_subscriber::{
 };
 
 /// Drivers report through our own transitions (`health`), not line by line; put last, so that `LOG_LEVEL` can overrule.
-const QUIET_DRIVERS: &str = "fred=off,sqlx=warn";
+const QUIET_DRIVERS: &str = "sqlx=warn";
 
 /// Starts logging for the whole process. A second start (tests in one process) changes nothing.
 pub fn start(config: &LogConfig) {

@@ -1,10 +1,13 @@
 //! The engine in this process: no service beside it, forgotten when it ends.
 
-use super::{Backend, BackendError};
-use crate::health::{Condition, Dependency};
-use futures::future::{BoxFuture, FutureExt, ready};
+use super::{Fetched, Landed, Value};
+use crate::{health::Dependency, metrics::CacheResult, store::StoreError};
 use moka::{Expiry, future::Cache};
-use std::{sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 /// Bytes of keys and values at most; the least used go first.
 const CAPACITY_BYTES: u64 = 16 * 1024 * 1024;
@@ -15,7 +18,7 @@ pub(super) struct Memory {
 
 #[derive(Clone)]
 struct Entry {
-    value: Arc<str>,
+    value: Arc<Value>,
     lifetime: Duration,
 }
 
@@ -23,12 +26,7 @@ struct Entry {
 struct OwnLifetime;
 
 impl Expiry<String, Entry> for OwnLifetime {
-    fn expire_after_create(
-        &self,
-        _: &String,
-        entry: &Entry,
-        _: std::time::Instant,
-    ) -> Option<Duration> {
+    fn expire_after_create(&self, _: &String, entry: &Entry, _: Instant) -> Option<Duration> {
         Some(entry.lifetime)
     }
 
@@ -36,7 +34,7 @@ impl Expiry<String, Entry> for OwnLifetime {
         &self,
         _: &String,
         entry: &Entry,
-        _: std::time::Instant,
+        _: Instant,
         _: Option<Duration>,
     ) -> Option<Duration> {
         Some(entry.lifetime)
@@ -49,52 +47,39 @@ impl Memory {
         let entries = Cache::builder()
             .max_capacity(CAPACITY_BYTES)
             .weigher(|key: &String, entry: &Entry| {
-                u32::try_from(key.len().saturating_add(entry.value.len())).unwrap_or(u32::MAX)
+                // A value and the answer made of it are about as long.
+                let bytes = entry.value.text().len().saturating_mul(2);
+                u32::try_from(bytes.saturating_add(key.len())).unwrap_or(u32::MAX)
             })
             .expire_after(OwnLifetime)
             .build();
         Self { entries }
     }
-}
 
-impl Backend for Memory {
-    fn engine(&self) -> &'static str {
-        "memory"
+    pub(super) async fn get(&self, key: &str) -> Option<Arc<Value>> {
+        Some(self.entries.get(key).await?.value)
     }
 
-    fn get<'a>(&'a self, key: &'a str) -> BoxFuture<'a, Result<Option<String>, BackendError>> {
-        async move {
-            Ok(self
-                .entries
-                .get(key)
-                .await
-                .map(|entry| entry.value.as_ref().to_owned()))
-        }
-        .boxed()
-    }
-
-    fn set<'a>(
-        &'a self,
-        key: &'a str,
-        value: &'a str,
+    pub(super) async fn fetch<F>(
+        &self,
+        key: &str,
         lifetime: Duration,
-    ) -> BoxFuture<'a, Result<(), BackendError>> {
-        let entry = Entry {
-            value: value.into(),
-            lifetime,
-        };
-        async move {
-            self.entries.insert(key.to_owned(), entry).await;
-            Ok(())
+        load: impl FnOnce() -> F,
+    ) -> Landed
+    where
+        F: Future<Output = Result<String, StoreError>>,
+    {
+        // Another flight may have landed since it was last looked for.
+        if let Some(value) = self.get(key).await {
+            return Landed::cached(value);
         }
-        .boxed()
-    }
-
-    fn condition(&self) -> Condition {
-        Condition::Up
-    }
-
-    fn close(&self) -> BoxFuture<'_, ()> {
-        ready(()).boxed()
+        let landed = Landed::loaded(load().await, CacheResult::Miss);
+        if let Ok(Fetched { value, .. }) = &landed.outcome {
+            let value = Arc::clone(value);
+            self.entries
+                .insert(key.to_owned(), Entry { value, lifetime })
+                .await;
+        }
+        landed
     }
 }

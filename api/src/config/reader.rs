@@ -1,7 +1,16 @@
 //! Reads variables one by one and gathers everything that is wrong with them, so that one start tells the whole story.
 
-use super::secret::{Password, Secret};
-use std::{collections::BTreeMap, fmt, ops::RangeInclusive, path::PathBuf, time::Duration};
+use super::{
+    in_force::{Reading, Readings},
+    secret::{Password, Secret},
+};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 /// The variables a process was started with.
 pub type Variables = BTreeMap<String, String>;
@@ -23,8 +32,11 @@ impl fmt::Display for ConfigError {
 impl std::error::Error for ConfigError {}
 
 /// Reads settings from variables; an empty variable counts as unset, since that is what Compose makes of `NAME=`.
+///
+/// Whatever is read is noted, so that what `api config` prints is what was taken and not a second opinion.
 pub(super) struct Reader<'a> {
     variables: &'a Variables,
+    readings: Readings,
     problems: Vec<String>,
 }
 
@@ -32,14 +44,15 @@ impl<'a> Reader<'a> {
     pub(super) fn new(variables: &'a Variables) -> Self {
         Self {
             variables,
+            readings: Readings::new(),
             problems: Vec::new(),
         }
     }
 
-    /// `value` if nothing was wrong, everything that was otherwise.
-    pub(super) fn finish<T>(self, value: T) -> Result<T, ConfigError> {
+    /// `value` and what it was read from if nothing was wrong, everything that was otherwise.
+    pub(super) fn finish<T>(self, value: T) -> Result<(T, Readings), ConfigError> {
         if self.problems.is_empty() {
-            Ok(value)
+            Ok((value, self.readings))
         } else {
             Err(ConfigError(self.problems))
         }
@@ -49,28 +62,77 @@ impl<'a> Reader<'a> {
         self.problems.push(problem.into());
     }
 
-    pub(super) fn text(&self, name: &str) -> Option<&'a str> {
+    /// What a variable says, without a note: for asking whether it is set.
+    fn raw(&self, name: &str) -> Option<&'a str> {
         self.variables
             .get(name)
             .map(String::as_str)
             .filter(|value| !value.is_empty())
     }
 
-    pub(super) fn path(&self, name: &str) -> Option<PathBuf> {
-        self.text(name).map(PathBuf::from)
+    fn note(&mut self, name: &str, reading: Reading) {
+        self.readings.insert(name.to_owned(), reading);
+    }
+
+    /// A text that may be absent.
+    pub(super) fn text(&mut self, name: &str) -> Option<&'a str> {
+        let value = self.raw(name);
+        self.note(name, Reading::Plain(value.map(str::to_owned)));
+        value
+    }
+
+    /// A text, `default` when unset.
+    pub(super) fn text_or(&mut self, name: &str, default: &str) -> String {
+        let value = self.raw(name).unwrap_or(default).to_owned();
+        self.note(name, Reading::Plain(Some(value.clone())));
+        value
+    }
+
+    /// A path, `default` when unset; nothing is looked for there.
+    pub(super) fn path_or(&mut self, name: &str, default: &str) -> PathBuf {
+        self.text_or(name, default).into()
+    }
+
+    /// A file that must be readable now.
+    pub(super) fn file(&mut self, name: &str) -> Option<PathBuf> {
+        let path = self.noted_file(name)?;
+        if let Err(error) = std::fs::File::open(&path) {
+            self.problem(format!("{name}: cannot read {}: {error}", path.display()));
+        }
+        Some(path)
+    }
+
+    fn noted_file(&mut self, name: &str) -> Option<PathBuf> {
+        let path = self.raw(name).map(PathBuf::from);
+        let reading = path.as_deref().map(Path::to_path_buf);
+        self.note(name, Reading::File(reading));
+        path
     }
 
     /// A value that `parse` understands, `default` when unset, a problem that says what is allowed otherwise.
-    pub(super) fn parsed<T>(
+    pub(super) fn parsed<T: fmt::Display>(
         &mut self,
         name: &str,
         default: T,
         allowed: &str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> T {
-        let Some(value) = self.text(name) else {
-            return default;
+        let value = match self.raw(name) {
+            None => default,
+            Some(value) => self.understood(name, value, default, allowed, parse),
         };
+        self.note(name, Reading::Plain(Some(value.to_string())));
+        value
+    }
+
+    fn understood<T>(
+        &mut self,
+        name: &str,
+        value: &str,
+        default: T,
+        allowed: &str,
+        parse: impl FnOnce(&str) -> Option<T>,
+    ) -> T {
         parse(value).unwrap_or_else(|| {
             // A Service named `db` or `redis` in the same namespace makes Kubernetes set such a value.
             let hint = if value.contains("://") {
@@ -115,6 +177,30 @@ impl<'a> Reader<'a> {
         Duration::from_secs(self.number(name, default, allowed))
     }
 
+    /// One of the words for a value, `default` when unset.
+    pub(super) fn choice<T: Copy + PartialEq>(
+        &mut self,
+        name: &str,
+        default: T,
+        words: &[(&'static str, T)],
+    ) -> T {
+        let (last, first) = words.split_last().expect("a choice has words");
+        let first: Vec<_> = first.iter().map(|(word, _)| *word).collect();
+        let allowed = format!("{} or {}", first.join(", "), last.0);
+        let named = |wanted: T| Choice {
+            word: words
+                .iter()
+                .find(|(_, value)| *value == wanted)
+                .map_or("", |(word, _)| word),
+            value: wanted,
+        };
+        let chosen = self.parsed(name, named(default), &allowed, |said| {
+            let (_, value) = words.iter().find(|(word, _)| *word == said)?;
+            Some(named(*value))
+        });
+        chosen.value
+    }
+
     pub(super) fn boolean(&mut self, name: &str, default: bool) -> bool {
         self.parsed(name, default, "true or false", |value| {
             match value.to_ascii_lowercase().as_str() {
@@ -128,7 +214,9 @@ impl<'a> Reader<'a> {
     /// `<name>` or `<name>_FILE`. The file is tried once now: a wrong path is a mistake to tell at once.
     pub(super) fn password(&mut self, name: &str) -> Password {
         let file_name = format!("{name}_FILE");
-        match (self.text(name), self.path(&file_name)) {
+        let (value, path) = (self.raw(name), self.noted_file(&file_name));
+        self.note(name, Reading::Secret(value.is_some()));
+        match (value, path) {
             (None, None) => Password::Absent,
             (Some(value), None) => Password::Value(Secret::new(value)),
             (None, Some(path)) => {
@@ -149,7 +237,7 @@ impl<'a> Reader<'a> {
     pub(super) fn refuse_without(&mut self, needed: &str, names: &[&str], otherwise: &str) {
         for name in names
             .iter()
-            .filter(|name| self.text(name).is_some())
+            .filter(|name| self.raw(name).is_some())
             .copied()
             .collect::<Vec<_>>()
         {
@@ -157,5 +245,17 @@ impl<'a> Reader<'a> {
                 "{name} is set but {needed} is not: set {needed}, or unset {name} to use {otherwise}"
             ));
         }
+    }
+}
+
+/// A value that is told by its word.
+struct Choice<T> {
+    word: &'static str,
+    value: T,
+}
+
+impl<T> fmt::Display for Choice<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word)
     }
 }

@@ -14,7 +14,7 @@ fn problems(variables: &[(&str, &str)]) -> String {
 fn nothing_set_means_embedded_engines_on_port_5000_of_every_address() {
     let config = parse(&[]).unwrap();
     assert_eq!(config.listen, "0.0.0.0:5000".parse().unwrap());
-    let path = "data/api.db".into();
+    let path = "./data/api.db".into();
     assert_eq!(config.store, StoreConfig::Embedded { path });
     assert_eq!(config.cache, CacheConfig::Memory);
     assert_eq!(config.server.drain_deadline, Duration::from_secs(10));
@@ -34,13 +34,13 @@ fn every_default_in_the_help_is_the_default() {
         .filter(|(name, default, _)| {
             !default.is_empty() && !name.starts_with("DB_") && !name.starts_with("REDIS_")
         })
-        .map(|(name, default, _)| (*name, default.trim_start_matches("./")))
+        .map(|(name, default, _)| (*name, *default))
         .collect();
     assert_eq!(parse(&said), parse(&[]));
     let with_hosts: Vec<_> = VARIABLES
         .iter()
         .filter(|(_, default, _)| !default.is_empty())
-        .map(|(name, default, _)| (*name, default.trim_start_matches("./")))
+        .map(|(name, default, _)| (*name, *default))
         .chain([("DB_HOST", "d"), ("REDIS_HOST", "r")])
         .collect();
     assert_eq!(
@@ -109,6 +109,26 @@ fn a_wrong_value_is_told_with_its_variable_and_what_is_allowed() {
             "DRAIN_TIMEOUT_SECONDS",
             "-1",
             r#"DRAIN_TIMEOUT_SECONDS="-1": expected a whole number from 1 to 3600"#,
+        ),
+        (
+            "SESSION_TTL_SECONDS",
+            "59",
+            r#"SESSION_TTL_SECONDS="59": expected a whole number from 60 to 86400"#,
+        ),
+        (
+            "SESSION_COOKIE_SECURE",
+            "true",
+            r#"SESSION_COOKIE_SECURE="true": expected auto, always or never"#,
+        ),
+        (
+            "MAX_BODY_BYTES",
+            "1MB",
+            r#"MAX_BODY_BYTES="1MB": expected a whole number from 1024 to 1048576"#,
+        ),
+        (
+            "MAX_CONNECTIONS",
+            "0",
+            r#"MAX_CONNECTIONS="0": expected a whole number from 1 to 1000000"#,
         ),
     ] {
         assert_eq!(problems(&[(name, value)]), expected);
@@ -217,6 +237,33 @@ fn no_secret_is_in_the_debug_form() {
     ])
     .unwrap();
     assert!(!format!("{config:?}").contains("hunter2"));
+}
+
+#[test]
+fn sessions_bodies_and_connections_have_bounds_that_can_be_moved() {
+    let config = parse(&[]).unwrap();
+    assert_eq!(config.sessions.ttl, Duration::from_mins(30));
+    assert_eq!(config.sessions.secure, CookieSecurity::Auto);
+    assert_eq!(config.server.largest_body, 64 * 1024);
+    assert_eq!(config.server.connections, 10_000);
+    let moved = parse(&[
+        ("SESSION_TTL_SECONDS", "60"),
+        ("SESSION_COOKIE_SECURE", "always"),
+        ("MAX_BODY_BYTES", "1024"),
+        ("MAX_CONNECTIONS", "1"),
+        ("DB_HOST", "d"),
+        ("MIGRATE_TIMEOUT_SECONDS", "5"),
+    ])
+    .unwrap();
+    assert_eq!(moved.sessions.ttl, Duration::from_mins(1));
+    assert_eq!(moved.sessions.secure, CookieSecurity::Always);
+    assert_eq!(moved.server.largest_body, 1024);
+    assert_eq!(moved.server.connections, 1);
+    let migrate = |config: Config| match config.store {
+        StoreConfig::Postgres(postgres) => Some(postgres.migrate_deadline),
+        StoreConfig::Embedded { .. } => None,
+    };
+    assert_eq!(migrate(moved), Some(Duration::from_secs(5)));
 }
 
 #[test]

@@ -53,6 +53,11 @@ pub(super) const VARIABLES: &[(&str, &str, &str)] = &[
         "800",
         "how long a statement may take",
     ),
+    (
+        "MIGRATE_TIMEOUT_SECONDS",
+        "60",
+        "how long `api migrate` waits for the database and for another migration",
+    ),
     ("REDIS_HOST", "", "Redis host; unset: cache in this process"),
     ("REDIS_PORT", "6379", "Redis port"),
     ("REDIS_USER", "", "ACL user"),
@@ -78,9 +83,29 @@ pub(super) const VARIABLES: &[(&str, &str, &str)] = &[
         "how long a command may take before it counts as a miss",
     ),
     (
+        "SESSION_TTL_SECONDS",
+        "1800",
+        "how long a session outlives its last use",
+    ),
+    (
+        "SESSION_COOKIE_SECURE",
+        "auto",
+        "whether the cookie is for TLS only: auto (X-Forwarded-Proto is https), always or never",
+    ),
+    (
+        "MAX_BODY_BYTES",
+        "65536",
+        "bytes of a request's body at most",
+    ),
+    (
+        "MAX_CONNECTIONS",
+        "10000",
+        "connections open at once; more are answered 503",
+    ),
+    (
         "HEADER_TIMEOUT_SECONDS",
         "10",
-        "how long a client may take to send a request's head",
+        "how long a client may take for a request's head, and for its body",
     ),
     (
         "DRAIN_DELAY_SECONDS",

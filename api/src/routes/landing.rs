@@ -1,213 +1,206 @@
 //! `GET /`: what this instance is, for a person with a browser. One page without script, in French or English.
 
-use crate::{app::App, health::Condition};
+mod words;
+
+use self::words::Words;
+use crate::{
+    app::App,
+    health::{Condition, Readiness},
+    pages::{self, Language, Page},
+};
 use axum::{
     extract::State,
-    http::{HeaderMap, HeaderName, header},
-    response::{Html, IntoResponse},
+    http::{HeaderMap, Method},
+    response::IntoResponse,
 };
 
-/// The page.
-pub async fn page(State(app): State<App>, headers: HeaderMap) -> impl IntoResponse {
-    let wanted = headers
-        .get(header::ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let words = Words::for_reader(wanted);
-    let html = render(
-        words,
-        (app.store.engine(), app.store.condition()),
-        (app.cache.engine(), app.cache.condition()),
-    );
-    (page_headers(words.language), Html(html))
-}
-
-/// Nothing may be loaded or run by this page, whatever a proxy adds to it.
-fn page_headers(language: &'static str) -> [(HeaderName, &'static str); 4] {
-    [
-        (
-            header::CONTENT_SECURITY_POLICY,
-            "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-        ),
-        (header::REFERRER_POLICY, "no-referrer"),
-        (header::CONTENT_LANGUAGE, language),
-        (header::VARY, "accept-language"),
-    ]
-}
-
-/// The page's words in one language.
-#[derive(Debug, PartialEq, Eq)]
-struct Words {
-    language: &'static str,
-    title: &'static str,
-    introduction: &'static str,
-    database: &'static str,
-    cache: &'static str,
-    colon: &'static str,
-    conditions: [&'static str; 3],
-    routes: &'static str,
-    meanings: [&'static str; 4],
-}
-
-static ENGLISH: Words = Words {
-    language: "en",
-    title: "The API is running",
-    introduction: "This instance answers, with these services behind it:",
-    database: "Database",
-    cache: "Cache",
-    colon: ":",
-    conditions: ["not contacted yet", "reachable", "unreachable"],
-    routes: "Routes",
-    meanings: [
-        "the database’s time, kept for 60 seconds in the cache",
-        "whether this process is alive",
-        "whether it wants traffic, and what it knows of its dependencies",
-        "its metrics, for Prometheus",
-    ],
-};
-
-static FRENCH: Words = Words {
-    language: "fr",
-    title: "L’API fonctionne",
-    introduction: "Cette instance répond, et s’appuie sur ces services\u{a0}:",
-    database: "Base de données",
-    cache: "Cache",
-    // A no-break space goes before a French colon.
-    colon: "\u{a0}:",
-    conditions: ["pas encore contacté", "joignable", "injoignable"],
-    routes: "Routes",
-    meanings: [
-        "l’heure de la base de données, gardée 60 secondes en cache",
-        "si ce processus est vivant",
-        "s’il veut du trafic, et ce qu’il sait de ses dépendances",
-        "ses métriques, pour Prometheus",
-    ],
-};
-
-const PATHS: [&str; 4] = ["/api/data", "/health", "/health/ready", "/metrics"];
-
-impl Words {
-    /// The reader's preferred language among ours; English when the header does not say.
-    fn for_reader(accept_language: &str) -> &'static Self {
-        let weight = |language: &str| {
-            accept_language
-                .split(',')
-                .filter_map(|range| weight_of(range, language))
-                .fold(0.0, f32::max)
-        };
-        if weight("fr") > weight("en") {
-            &FRENCH
-        } else {
-            &ENGLISH
-        }
-    }
-
-    fn condition(&self, condition: Condition) -> &'static str {
-        let [unknown, up, down] = self.conditions;
-        match condition {
-            Condition::Unknown => unknown,
-            Condition::Up => up,
-            Condition::Down => down,
-        }
-    }
-}
-
-/// The weight of `language` in one range such as `fr-CH;q=0.9`, if the range is about it.
-fn weight_of(range: &str, language: &str) -> Option<f32> {
-    let mut parts = range.split(';').map(str::trim);
-    let tag = parts.next()?;
-    let primary = tag.split('-').next()?;
-    if !primary.eq_ignore_ascii_case(language) {
-        return None;
-    }
-    let quality = parts.find_map(|part| part.strip_prefix("q="));
-    quality.map_or(Some(1.0), |value| value.parse().ok())
-}
-
-/// Everything on the page is a constant of ours: nothing needs escaping.
-fn render(words: &Words, store: (&str, Condition), cache: (&str, Condition)) -> String {
-    let service = |name: &str, (engine, condition): (&str, Condition)| {
-        let (colon, condition) = (words.colon, words.condition(condition));
-        format!("<li>{name} ({engine}){colon} {condition}</li>")
+/// The landing page
+///
+/// For a person with a browser, in English or French. It counts a visit of the session that the request shows, and begins
+/// none.
+#[utoipa::path(
+    get,
+    path = "/",
+    operation_id = "readLandingPage",
+    tag = "about",
+    params(("Accept-Language" = Option<String>, Header, description = "The reader's languages")),
+    responses((status = 200, description = "The page", body = String, content_type = "text/html", headers(
+        ("Content-Language" = String, description = "The page's language"),
+        ("Vary" = String, description = "What the page depends on")
+    )))
+)]
+pub async fn page(State(app): State<App>, method: Method, headers: HeaderMap) -> impl IntoResponse {
+    let language = Language::wanted(&headers);
+    let instance = Instance {
+        readiness: app.health.readiness(),
+        store: (app.store.engine(), app.store.condition()),
+        cache: (app.cache.engine(), app.cache.condition()),
+        visitor: visitor(&app, &method, &headers).await,
     };
-    let route =
-        |(path, meaning)| format!("<li><a href=\"{path}\"><code>{path}</code></a> {meaning}</li>");
-    let routes: Vec<String> = PATHS.iter().zip(words.meanings).map(route).collect();
-    format!(
-        r#"<!doctype html>
-<html lang="{language}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{title}</title>
-<style>body {{ font: 1rem/1.6 system-ui, sans-serif; max-width: 42rem; margin: 3rem auto; padding: 0 1rem }}</style>
-</head>
-<body>
-<main>
+    (pages::headers(language), instance.page(language))
+}
+
+/// What the page tells of.
+struct Instance {
+    readiness: Readiness,
+    store: (&'static str, Condition),
+    cache: (&'static str, Condition),
+    visitor: Visitor,
+}
+
+/// Whose visit it is.
+#[derive(Clone, Copy)]
+enum Visitor {
+    /// Somebody without a session. None is begun by merely looking.
+    Unknown,
+    /// The owner of a session, with this visit counted.
+    Known(u64),
+    /// Nobody can say: the sessions are away, and the page does without.
+    Untold,
+}
+
+/// Counts the visit. HEAD is none: nobody sees the page.
+async fn visitor(app: &App, method: &Method, headers: &HeaderMap) -> Visitor {
+    let Some(id) = app.sessions.cookies().shown(headers) else {
+        return Visitor::Unknown;
+    };
+    let session = if method == Method::GET {
+        app.sessions.visit(&id).await
+    } else {
+        app.sessions.read(&id).await
+    };
+    match session {
+        Ok(Some(session)) => Visitor::Known(session.visits),
+        Ok(None) => Visitor::Unknown,
+        Err(_) => Visitor::Untold,
+    }
+}
+
+impl Instance {
+    /// The page's text. Everything in it is a constant of ours or a number: nothing needs escaping.
+    fn page(&self, language: Language) -> String {
+        let words = Words::of(language);
+        let title = words.title(self.readiness);
+        let [store, cache] = [self.store.0, self.cache.0].map(|engine| words.within(engine));
+        let body = format!(
+            r#"<header class="mark"><a href="/">TpStack</a> <span>API {version}</span></header>
+<main id="main">
 <h1>{title}</h1>
-<p>{introduction}</p>
-<ul>
+<p class="lead">{introduction} {store} {and} {cache}.</p>
+<section aria-labelledby="dependencies">
+<h2 id="dependencies">{dependencies}</h2>
+<dl class="rows">
 {database}
-{cache}
+{cached}
+</dl>
+</section>
+{session}<nav aria-labelledby="routes">
+<h2 id="routes">{routes}</h2>
+<ul class="rows">
+{links}
 </ul>
-<h2>{routes_title}</h2>
-<ul>
-{routes}
-</ul>
-<p><small>TpStack API {version}</small></p>
+</nav>
 </main>
-</body>
-</html>
-"#,
-        language = words.language,
-        title = words.title,
-        introduction = words.introduction,
-        database = service(words.database, store),
-        cache = service(words.cache, cache),
-        routes_title = words.routes,
-        routes = routes.join("\n"),
-        version = env!("CARGO_PKG_VERSION"),
+<footer>TpStack API {version}</footer>"#,
+            version = env!("CARGO_PKG_VERSION"),
+            introduction = words.introduction,
+            and = words.and,
+            dependencies = words.dependencies,
+            database = dependency(words, words.database, self.store),
+            cached = dependency(words, words.cache, self.cache),
+            session = session(words, self.visitor),
+            routes = words.routes,
+            links = links(words),
+        );
+        Page {
+            language,
+            title: &format!("{title} · TpStack"),
+            description: words.description,
+            class: "landing",
+            body: &body,
+        }
+        .html()
+    }
+}
+
+fn dependency(words: &Words, role: &str, (engine, condition): (&'static str, Condition)) -> String {
+    let class = match condition {
+        Condition::Unknown => "unknown",
+        Condition::Up => "up",
+        Condition::ReadOnly => "limited",
+        Condition::Down => "down",
+    };
+    let place = if matches!(engine, "sqlite" | "memory") {
+        words.embedded
+    } else {
+        ""
+    };
+    let (engine, condition) = (words.engine(engine), words.condition(condition));
+    format!(
+        "<div><dt>{role}</dt><dd><span>{engine}{place}</span> <span class=\"{class}\">{condition}</span></dd></div>"
     )
+}
+
+fn session(words: &Words, visitor: Visitor) -> String {
+    let told = match visitor {
+        Visitor::Untold => return String::new(),
+        Visitor::Unknown => format!("<p class=\"note\">{}</p>", words.sessionless),
+        Visitor::Known(visits) => format!(
+            "<dl class=\"rows\">\n<div><dt>{}</dt><dd><span class=\"figure\">{visits}</span></dd></div>\n</dl>",
+            words.visits
+        ),
+    };
+    format!(
+        "<section aria-labelledby=\"session\">\n<h2 id=\"session\">{}</h2>\n{told}\n</section>\n",
+        words.session
+    )
+}
+
+fn links(words: &Words) -> String {
+    let link = |(path, meaning): (&str, &str)| {
+        format!("<li><a href=\"{path}\"><code>{path}</code></a> <span>{meaning}</span></li>")
+    };
+    words.links.map(link).join("\n")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn page(language: Language, visitor: Visitor) -> String {
+        Instance {
+            readiness: Readiness::Ready,
+            store: ("postgres", Condition::Down),
+            cache: ("memory", Condition::Unknown),
+            visitor,
+        }
+        .page(language)
+    }
+
     #[test]
-    fn the_reader_gets_the_language_they_prefer_and_english_when_they_do_not_say() {
-        for (accept, language) in [
-            ("", "en"),
-            ("*", "en"),
-            ("de, nl", "en"),
-            ("fr", "fr"),
-            ("FR-ch, en;q=0.8", "fr"),
-            ("fr;q=0.5, en;q=0.9", "en"),
-            ("de, fr;q=0.3", "fr"),
-            ("en-GB, fr", "en"),
-            ("fr;q=nonsense, en;q=0.1", "en"),
-        ] {
-            assert_eq!(Words::for_reader(accept).language, language, "{accept:?}");
+    fn both_pages_link_the_same_routes_and_tell_the_same_state() {
+        let [english, french] = Language::ALL.map(|language| page(language, Visitor::Unknown));
+        let hrefs = |html: &str| -> Vec<String> {
+            html.split("href=\"")
+                .skip(1)
+                .map(|rest| rest.split('"').next().unwrap().to_owned())
+                .collect()
+        };
+        assert_eq!(hrefs(&english), hrefs(&french));
+        for (html, words) in [(&english, "unreachable"), (&french, "injoignable")] {
+            assert!(html.contains(&format!("class=\"down\">{words}")), "{html}");
         }
     }
 
     #[test]
-    fn both_pages_link_every_route() {
-        for words in [&ENGLISH, &FRENCH] {
-            let html = render(
-                words,
-                ("sqlite", Condition::Up),
-                ("memory", Condition::Unknown),
-            );
-            for path in PATHS {
-                assert!(
-                    html.contains(&format!("href=\"{path}\"")),
-                    "{path} in {}",
-                    words.language
-                );
-            }
-            assert!(html.contains(words.condition(Condition::Unknown)));
+    fn visits_are_told_to_the_owner_of_a_session_and_left_out_when_nobody_can_say() {
+        for language in Language::ALL {
+            let words = Words::of(language);
+            let has = |visitor, text| page(language, visitor).contains(text);
+            assert!(has(Visitor::Known(12), ">12</span>"));
+            assert!(has(Visitor::Known(12), words.visits));
+            assert!(has(Visitor::Unknown, words.sessionless));
+            assert!(!has(Visitor::Untold, words.session));
         }
     }
 }

@@ -1,6 +1,10 @@
 //! The embedded engine: one `SQLite` file, so that the API runs with no service beside it.
 
-use super::StoreError;
+use super::{
+    StoreError,
+    migrations::{self, MigrateError},
+    operation::Operation,
+};
 use sqlx::{
     SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -13,47 +17,100 @@ use std::{
     path::Path,
     time::Duration,
 };
+use tokio::time::timeout;
 
-/// The same text as Postgres' answer: see `postgres::CURRENT_TIME`.
-const CURRENT_TIME: &str = "SELECT strftime('%Y-%m-%dT%H:%M:%fZ', 'now')";
+/// How long one writer waits for another: another process, since this one has a single connection that writes.
+const BUSY_DEADLINE: Duration = Duration::from_millis(500);
+/// How long a request waits for a connection.
+const ACQUIRE_DEADLINE: Duration = Duration::from_millis(500);
+/// How long an operation may take.
+const DEADLINE: Duration = Duration::from_millis(900);
+/// How long a migration waits for another process's.
+const MIGRATION_DEADLINE: Duration = Duration::from_mins(1);
+/// Connections that read, at most. Each has a thread.
+const READERS: u32 = 4;
 
-/// How long one writer waits for another.
-const BUSY_DEADLINE: Duration = Duration::from_secs(5);
-
+/// The engine. Cloning shares it.
+#[derive(Clone)]
 pub(super) struct Embedded {
-    pool: SqlitePool,
+    /// One connection: more would only wait for each other, and lose that wait to chance.
+    writer: SqlitePool,
+    readers: SqlitePool,
 }
 
 impl Embedded {
-    /// Opens the file, made when absent; other users of the machine may not read it.
+    /// Opens the file, made when absent, and brings its tables up to date; other users of the machine may not read it.
     pub(super) async fn open(path: &Path) -> Result<Self, StoreError> {
-        let refused = |source: Box<dyn Error + Send + Sync>| StoreError::File {
-            path: path.to_owned(),
-            source,
+        migrate(path).await?;
+        let pool = |connections| {
+            SqlitePoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(ACQUIRE_DEADLINE)
+                // A file does not hang up.
+                .test_before_acquire(false)
         };
-        create_private(path).map_err(|error| refused(error.into()))?;
-        // The journal files take the main file's permissions.
-        let options = SqliteConnectOptions::new()
-            .filename(path)
-            .journal_mode(SqliteJournalMode::Wal)
-            .synchronous(SqliteSynchronous::Normal)
-            .busy_timeout(BUSY_DEADLINE)
-            .foreign_keys(true);
-        let pool = SqlitePoolOptions::new()
-            .connect_with(options)
+        let options = options(path).busy_timeout(BUSY_DEADLINE);
+        let refused = |error: sqlx::Error| unusable(path, error);
+        let writer = pool(1)
+            .connect_with(options.clone())
             .await
-            .map_err(|error| refused(error.into()))?;
-        Ok(Self { pool })
+            .map_err(refused)?;
+        let readers = pool(READERS)
+            .connect_with(options.read_only(true))
+            .await
+            .map_err(refused)?;
+        Ok(Self { writer, readers })
     }
 
-    pub(super) async fn current_time(&self) -> Result<String, StoreError> {
-        Ok(sqlx::query_scalar(CURRENT_TIME)
-            .fetch_one(&self.pool)
-            .await?)
+    /// Runs the operation in a task of its own: a client that goes away leaves no transaction open.
+    pub(super) async fn call<O: Operation>(&self, operation: O) -> Result<O::Answer, StoreError> {
+        let pool = if O::WRITES {
+            &self.writer
+        } else {
+            &self.readers
+        };
+        let mut connection = pool.acquire().await?;
+        let run = async move {
+            timeout(DEADLINE, operation.on_embedded(&mut connection))
+                .await
+                .map_err(|_| StoreError::NoAnswer(DEADLINE))?
+                .map_err(StoreError::from)
+        };
+        tokio::spawn(run)
+            .await
+            .map_err(|_| sqlx::Error::WorkerCrashed)?
     }
 
     pub(super) async fn close(&self) {
-        self.pool.close().await;
+        self.readers.close().await;
+        self.writer.close().await;
+    }
+}
+
+/// Makes the file when absent and brings its tables up to date.
+pub(super) async fn migrate(path: &Path) -> Result<(), StoreError> {
+    create_private(path).map_err(|error| unusable(path, error))?;
+    migrations::migrate_embedded(options(path).busy_timeout(MIGRATION_DEADLINE))
+        .await
+        .map_err(|error| match error {
+            MigrateError::Database(error) => unusable(path, error),
+            error => StoreError::Migration(Box::new(error)),
+        })
+}
+
+fn options(path: &Path) -> SqliteConnectOptions {
+    // The journal files take the main file's permissions.
+    SqliteConnectOptions::new()
+        .filename(path)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Normal)
+        .foreign_keys(true)
+}
+
+fn unusable(path: &Path, source: impl Into<Box<dyn Error + Send + Sync>>) -> StoreError {
+    StoreError::File {
+        path: path.to_owned(),
+        source: source.into(),
     }
 }
 
@@ -80,6 +137,7 @@ fn create_private(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::store::CurrentTime;
     use std::{fs, os::unix::fs::PermissionsExt};
 
     #[tokio::test]
@@ -87,7 +145,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/api.db");
         let store = Embedded::open(&path).await.unwrap();
-        store.current_time().await.unwrap();
+        store.call(CurrentTime).await.unwrap();
         let files: Vec<_> = fs::read_dir(path.parent().unwrap())
             .unwrap()
             .map(Result::unwrap)

@@ -140,12 +140,27 @@ impl Api {
         path: &str,
         headers: &[(&str, &str)],
     ) -> Answer {
+        self.send(method, path, headers, "").await
+    }
+
+    /// A request with a body; an empty one is none.
+    pub(crate) async fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
         let method = method.parse().expect("a method");
         let mut request = self
             .client
             .request(method, format!("http://{}{path}", self.address));
         for (name, value) in headers {
             request = request.header(*name, *value);
+        }
+        let body = body.into();
+        if !body.is_empty() {
+            request = request.body(body);
         }
         let started = Instant::now();
         let response = request.send().await.unwrap_or_else(|error| {

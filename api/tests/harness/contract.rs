@@ -1,6 +1,17 @@
 //! The contract any store and any cache must keep, seen from the socket. Run by both levels.
 
-use super::api::{Api, PATIENCE};
+#[path = "contract/items.rs"]
+mod items;
+#[path = "contract/items_bodies.rs"]
+mod items_bodies;
+#[path = "contract/items_lists.rs"]
+mod items_lists;
+#[path = "contract/items_versions.rs"]
+mod items_versions;
+#[path = "contract/session.rs"]
+mod session;
+
+use super::api::{Answer, Api, PATIENCE};
 
 /// Every route, on an API that was just started and whose cache is empty.
 pub(crate) async fn keeps_the_contract(api: &Api, store: &str, cache: &str) {
@@ -8,6 +19,32 @@ pub(crate) async fn keeps_the_contract(api: &Api, store: &str, cache: &str) {
     data(api).await;
     errors(api).await;
     counts(api).await;
+    // Before there is any item.
+    items_lists::are_read_page_by_page(api).await;
+    items::live_from_creation_to_deletion(api).await;
+    items::are_made_once_under_one_key(api).await;
+    items_versions::protect_from_lost_changes(api).await;
+    items_bodies::are_read_strictly(api).await;
+    session::keeps_its_contract(api).await;
+}
+
+/// The answer is a problem of this status, in full.
+fn assert_problem(answer: &Answer, status: u16) {
+    assert_eq!(answer.status, status, "{answer:?}");
+    assert_eq!(
+        answer.header("content-type"),
+        "application/problem+json",
+        "{answer:?}"
+    );
+    let problem = answer.json();
+    assert_eq!(problem["status"], status, "{answer:?}");
+    assert_eq!(problem["type"], "about:blank", "{answer:?}");
+    assert!(
+        problem["title"]
+            .as_str()
+            .is_some_and(|title| !title.is_empty()),
+        "{answer:?}"
+    );
 }
 
 async fn health(api: &Api, store: &str, cache: &str) {

@@ -12,6 +12,10 @@
 mod api;
 #[path = "../harness/contract.rs"]
 mod contract;
+mod http2;
+mod malformed;
+mod openapi;
 mod process;
+mod scrape;
 mod shapes;
 mod slow_clients;

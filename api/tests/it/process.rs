@@ -71,6 +71,48 @@ fn the_help_lists_every_variable_and_shows_no_value() {
     assert!(!help.contains("hunter2"));
 }
 
+#[test]
+fn config_prints_what_is_in_force_and_no_secret() {
+    let variables = [
+        ("PORT", "8080"),
+        ("REDIS_HOST", "redis"),
+        ("REDIS_PASSWORD", "hunter2"),
+    ];
+    let print = |arguments: &[&str]| {
+        let (output, said) = run(&variables, arguments);
+        assert!(output.status.success() && said.is_empty(), "{said}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let text = print(&["config"]);
+    let json = print(&["config", "--output", "json"]);
+    assert!(!(text.clone() + &json).contains("hunter2"));
+    for line in [
+        "PORT                     environment  8080",
+        "DATA_FILE                default      ./data/api.db",
+        "DB_PORT                  unused       -",
+        "REDIS_PASSWORD           environment  [hidden]",
+        "REDIS_USER               default      -",
+    ] {
+        assert!(
+            text.lines().any(|printed| printed == line),
+            "{line} is not in\n{text}"
+        );
+    }
+    let settings: Vec<serde_json::Value> = serde_json::from_str(&json).unwrap();
+    assert_eq!(settings.len(), text.lines().count());
+    assert!(
+        settings.contains(
+            &serde_json::json!({"name": "PORT", "value": "8080", "source": "environment"})
+        )
+    );
+    let wrong = [("PORT", "http")];
+    let ((served, by_serve), (shown, by_config)) =
+        (run(&wrong, &["serve"]), run(&wrong, &["config"]));
+    assert_eq!(served.status.code(), Some(1));
+    assert_eq!((served.status, by_serve), (shown.status, by_config));
+    assert!(shown.stdout.is_empty());
+}
+
 #[tokio::test]
 async fn healthcheck_tells_a_healthy_api_from_none() {
     let api = Api::start(&[]).await;

@@ -49,7 +49,16 @@ async fn answers_look_as_they_always_did() {
     let seen = seen
         .replace(&time, "[time]")
         .replace(env!("CARGO_PKG_VERSION"), "[version]");
+    // Looks are seen in a browser.
+    let seen = without(&without(&seen, "<style>", "</style>"), "'sha256-", "'");
     insta::assert_snapshot!(seen);
+}
+
+/// The text without what is between the first `from` and the next `to`.
+fn without(text: &str, from: &str, to: &str) -> String {
+    let (before, rest) = text.split_once(from).expect("the mark is there");
+    let (_, after) = rest.split_once(to).expect("its end is there");
+    format!("{before}{from}…{to}{after}")
 }
 
 #[tokio::test]
@@ -99,7 +108,7 @@ async fn strangers_cannot_make_series_or_name_requests_as_they_please() {
     let forged = api
         .request("GET", "/health", &[("x-request-id", "a b\tc")])
         .await;
-    assert_eq!(forged.header("x-request-id").len(), 36, "{forged:?}");
+    assert_eq!(forged.header("x-request-id").len(), 16, "{forged:?}");
 }
 
 #[tokio::test]

@@ -1,11 +1,13 @@
 //! Redis away, silent, wrong or back: requests never fail because of it.
 
 use crate::{
-    api::{Answer, Api, PATIENCE},
+    api::{Answer, Api, PATIENCE, eventually},
+    figures::tell,
+    proxy::{Fault, Proxy},
     redis::{self, Redis},
     testbed::Stranger,
 };
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// More than any answer may take, on a machine that is busy.
 const BUDGET: Duration = Duration::from_secs(5);
@@ -75,6 +77,11 @@ async fn a_silent_redis_costs_its_deadline_at_most_and_comes_back_by_itself() {
     api.until("/api/data", "the cache answers", from_cache)
         .await;
     redis.signal("STOP");
+    // A copy in the process is good for half a second after Redis was last heard.
+    api.until("/api/data", "the copy is no longer trusted", |answer| {
+        answer.source() == "database"
+    })
+    .await;
     answers_from_the_database(&api).await;
     api.until("/health/ready", "the silence is told", |answer| {
         answer.body.contains(r#""redis","status":"down""#)
@@ -84,6 +91,74 @@ async fn a_silent_redis_costs_its_deadline_at_most_and_comes_back_by_itself() {
     redis.signal("CONT");
     api.until("/api/data", "the cache answers again", from_cache)
         .await;
+}
+
+#[tokio::test]
+async fn a_slow_redis_is_left_alone_but_for_a_probe_a_second_and_taken_back_soon() {
+    const WATCHED: Duration = Duration::from_secs(3);
+    let redis = Redis::start().await;
+    let mut proxy = Proxy::start(redis.port).await;
+    let port = proxy.port().to_string();
+    let settings = [
+        ("REDIS_HOST", "127.0.0.1"),
+        ("REDIS_PORT", port.as_str()),
+        ("REDIS_PASSWORD", redis::PASSWORD),
+    ];
+    let api = Api::start(&settings).await;
+    api.until("/api/data", "the cache answers", from_cache)
+        .await;
+    // Slow for a command's 50 ms, not for the connection's life.
+    let delay = Duration::from_millis(100);
+    let bytes_per_second = 1_000_000;
+    proxy
+        .set(Fault::Slow {
+            delay,
+            bytes_per_second,
+        })
+        .await;
+    redis.command(&["DEL", "data_cache"]);
+    let failed = async |kind: &str| {
+        let series = format!(r#"app_dependency_errors_total{{dependency="cache",kind="{kind}"}}"#);
+        api.metric(&series).await
+    };
+    let state = r#"app_breaker_state{dependency="cache"}"#;
+    eventually("the breaker opens", async || {
+        api.get("/api/data").await;
+        match api.metric(state).await {
+            2.0 => Ok(()),
+            other => Err(format!("{other}")),
+        }
+    })
+    .await;
+    let (waited, spared) = (failed("timeout").await, failed("breaker").await);
+    let started = Instant::now();
+    while started.elapsed() < WATCHED {
+        assert_eq!(api.get("/api/data").await.source(), "database");
+    }
+    let (waited, spared) = (
+        failed("timeout").await - waited,
+        failed("breaker").await - spared,
+    );
+    // A probe that a request makes costs it the wait; the heart's beats make most of them.
+    let probes = WATCHED.as_secs_f64() + 1.0;
+    assert!(
+        waited <= probes && spared > probes,
+        "{waited} waited, {spared} did not"
+    );
+
+    proxy.heal().await;
+    let healed = Instant::now();
+    api.until("/api/data", "the cache answers again", from_cache)
+        .await;
+    let back = healed.elapsed();
+    assert!(back < BUDGET, "{back:?}");
+    assert_eq!(api.metric(state).await, 0.0);
+    tell(
+        "breaker",
+        &format!(
+            "open: {spared} calls failed at once, {waited} waited in {WATCHED:?}; in use {back:.0?} after the return"
+        ),
+    );
 }
 
 #[tokio::test]

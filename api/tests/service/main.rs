@@ -11,11 +11,31 @@
 
 #[path = "../harness/api.rs"]
 mod api;
+mod browser;
+mod cache_coherence;
+mod cache_flights;
+mod cache_model;
 mod cache_outages;
 mod contract;
+mod crowds;
 mod database_outages;
+mod database_pool;
+mod failover;
+#[path = "../harness/figures.rs"]
+mod figures;
+mod items;
+mod items_store;
+mod migrations;
+mod outages;
 mod postgres;
+#[path = "../harness/proxy.rs"]
+mod proxy;
+mod proxy_faults;
 mod redis;
+mod replicas;
+mod rolling_restart;
+mod schemathesis;
+mod sessions;
 #[path = "../harness/contract.rs"]
 mod suite;
 mod testbed;

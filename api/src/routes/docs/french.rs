@@ -1,0 +1,158 @@
+//! What the `OpenAPI` document says, in French. The English text is the key, so that one cannot change without the other; a
+//! test sees to it that nothing is missing here and nothing is left over.
+
+/// The French for a text of the document, spaces apart.
+pub(super) fn text(english: &str) -> Option<&'static str> {
+    let pair = TEXTS.iter().find(|(from, _)| *from == english);
+    pair.map(|(_, to)| *to)
+}
+
+/// A text as it reads in one line: the document keeps the line ends of our source.
+pub(super) fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+#[rustfmt::skip]
+pub(super) const TEXTS: &[(&str, &str)] = &[
+    // The document and its tags.
+    ("The reference API of a stack. Errors are RFC 9457 problems, but on `/api/data`, which keeps the bodies of the course it comes from. Every answer carries `X-Request-Id`. `HEAD` works where `GET` does, and any other method than those listed is answered 405 with `Allow`. Query strings are read strictly under `/api/items` and `/api/session`: a parameter that is unknown or comes twice is refused.",
+     "L’API de référence d’une pile. Les erreurs sont des problèmes au sens de la RFC 9457, sauf sur `/api/data`, qui garde les corps du cours dont elle vient. Chaque réponse porte `X-Request-Id`. `HEAD` marche partout où `GET` marche, et toute autre méthode que celles listées reçoit 405 avec `Allow`. Les paramètres d’URL sont lus strictement sous `/api/items` et `/api/session`\u{a0}: un paramètre inconnu ou répété est refusé."),
+    ("What the API keeps for its users", "Ce que l’API garde pour ses utilisateurs"),
+    ("The visitor's own session", "La session propre au visiteur"),
+    ("The course's route", "La route du cours"),
+    ("For whatever runs and routes to this API", "Pour ce qui exécute cette API et lui achemine du trafic"),
+    ("This API itself", "Cette API elle-même"),
+
+    // Items.
+    ("Create an item", "Créer un élément"),
+    ("With an `Idempotency-Key`, the same request again within 24 hours is answered as it was the first time and makes nothing; another body under the same key is refused.",
+     "Avec une `Idempotency-Key`, la même requête répétée dans les 24\u{a0}heures reçoit la même réponse que la première fois et ne crée rien\u{a0}; un autre corps sous la même clé est refusé."),
+    ("A name for this creation, of the client's making", "Un nom pour cette création, choisi par le client"),
+    ("The item's entity tag", "L’étiquette (entity tag) de l’élément"),
+    ("The item's address", "L’adresse de l’élément"),
+    ("`true` when the item was made before, under the same key", "`true` quand l’élément a été créé auparavant, sous la même clé"),
+    ("The content is not valid (`errors` says all that is wrong), or the `Idempotency-Key` was used for another body",
+     "Le contenu n’est pas valide (`errors` dit tout ce qui ne va pas), ou l’`Idempotency-Key` a servi pour un autre corps"),
+    ("List items", "Lister les éléments"),
+    ("In the order of their creation, page by page. A page says where the next one is, in its body and in `Link`.",
+     "Dans l’ordre de leur création, page par page. Une page dit où est la suivante, dans son corps et dans `Link`."),
+    ("Items on a page; 20 when absent", "Éléments par page\u{a0}; 20 sans ce paramètre"),
+    ("Where the page begins, as `next` says: not to be made by hand", "Où commence la page, comme le dit `next`\u{a0}: à ne pas fabriquer soi-même"),
+    ("A page", "Une page"),
+    ("The next page's address, `rel=\"next\"`; absent on the last page", "L’adresse de la page suivante, `rel=\"next\"`\u{a0}; absente sur la dernière page"),
+    ("Read an item", "Lire un élément"),
+    ("The item's id", "L’identifiant de l’élément"),
+    ("Entity tags that are known already", "Les étiquettes déjà connues"),
+    ("The item", "L’élément"),
+    ("It is known already", "Il est déjà connu"),
+    ("No item has this id", "Aucun élément n’a cet identifiant"),
+    ("Replace an item", "Remplacer un élément"),
+    ("Gives it another content as a whole: a field that is left out is left out of the item. `If-Match` protects from undoing somebody else's change.",
+     "Lui donne un autre contenu en entier\u{a0}: un champ omis est absent de l’élément. `If-Match` évite de défaire la modification de quelqu’un d’autre."),
+    ("The entity tags to replace; any when absent", "Les étiquettes à remplacer\u{a0}; n’importe laquelle sans cet en-tête"),
+    ("The item, as it is now", "L’élément, tel qu’il est maintenant"),
+    ("The item's new entity tag", "La nouvelle étiquette de l’élément"),
+    ("Delete an item", "Supprimer un élément"),
+    ("The entity tags to delete; any when absent", "Les étiquettes à supprimer\u{a0}; n’importe laquelle sans cet en-tête"),
+    ("It is gone", "Il n’est plus"),
+    ("An item, as it is answered.", "Un élément, tel qu’il est rendu."),
+    ("Its id. Ids sort by creation.", "Son identifiant. Les identifiants se trient par création."),
+    ("Which content this is, counted from 1. In quotes, it is the item's entity tag.", "Le numéro de ce contenu, à partir de 1. Entre guillemets, c’est l’étiquette de l’élément."),
+    ("Its name.", "Son nom."),
+    ("More about it.", "Plus de détails."),
+    ("When it was made.", "Quand il a été créé."),
+    ("When its content last changed.", "Quand son contenu a changé pour la dernière fois."),
+    ("The content of an item.", "Le contenu d’un élément."),
+    ("Its name: one line, not blank. Kept as it is sent.", "Son nom\u{a0}: une ligne, non vide. Gardé tel qu’il est envoyé."),
+    ("More about it, over several lines if need be (line feeds and tabs are the only control characters).",
+     "Plus de détails, sur plusieurs lignes au besoin (sauts de ligne et tabulations sont les seuls caractères de contrôle)."),
+    ("Some items, and where the next ones are.", "Des éléments, et où sont les suivants."),
+    ("The items, in the order of their creation.", "Les éléments, dans l’ordre de leur création."),
+    ("The next page's address; null on the last page.", "L’adresse de la page suivante\u{a0}; null sur la dernière page."),
+
+    // The session.
+    ("Begin a session", "Ouvrir une session"),
+    ("The id is always a fresh one. A session that the request shows moves to it, with its visits and its age, and its old id is worth nothing from then on.",
+     "L’identifiant est toujours neuf. Une session que la requête montre y est transférée, avec ses visites et son âge, et l’ancien identifiant ne vaut plus rien dès lors."),
+    ("The session, its id in a cookie", "La session, son identifiant dans un cookie"),
+    ("The session's address", "L’adresse de la session"),
+    ("`session`, or `__Host-session` over TLS: HttpOnly, SameSite=Lax", "`session`, ou `__Host-session` sur TLS\u{a0}: HttpOnly, SameSite=Lax"),
+    ("Read the session", "Lire la session"),
+    ("Reading is using: the session lives on. No session lives longer than 12 hours.", "Lire, c’est utiliser\u{a0}: la session se prolonge. Aucune session ne dépasse 12\u{a0}heures."),
+    ("The session", "La session"),
+    ("The request shows no session, or one that is over", "La requête ne montre aucune session, ou une session terminée"),
+    ("End the session", "Fermer la session"),
+    ("The same answer when there was none.", "La même réponse quand il n’y en avait pas."),
+    ("There is no session any more; a cookie that was shown is taken away", "Il n’y a plus de session\u{a0}; le cookie éventuellement montré est retiré"),
+    ("Empties the cookie, where one was shown", "Vide le cookie, s’il en a été montré un"),
+    ("A session, as its owner sees it.", "Une session, telle que la voit son propriétaire."),
+    ("When it began.", "Quand elle a commencé."),
+    ("When it ends if it is not used before.", "Quand elle se termine si elle n’est pas utilisée d’ici là."),
+    ("How often it saw the landing page.", "Combien de fois elle a vu la page d’accueil."),
+
+    // Data.
+    ("The database's time", "L’heure de la base de données"),
+    ("At most a minute old: one answer, and where it came from.", "Vieille d’une minute au plus\u{a0}: une réponse, et d’où elle vient."),
+    ("The data", "La donnée"),
+    ("The answer.", "La réponse."),
+    ("The database's time, or what another image of the stack put into the cache.", "L’heure de la base de données, ou ce qu’une autre image de la pile a mis dans le cache."),
+    ("Where it came from.", "D’où elle vient."),
+    ("An error, as the course's app writes it.", "Une erreur, comme l’application du cours l’écrit."),
+
+    // Health.
+    ("Whether the process is alive", "Si le processus est vivant"),
+    ("It answers: that is all. A restart would mend no dependency.", "Il répond\u{a0}: c’est tout. Un redémarrage ne réparerait aucune dépendance."),
+    ("It is", "Il l’est"),
+    ("Whether traffic should come", "Si le trafic peut venir"),
+    ("The body also tells of the dependencies, which do not decide.", "Le corps parle aussi des dépendances, qui n’en décident pas."),
+    ("It should", "Il peut venir"),
+    ("Not yet, or not any more", "Pas encore, ou plus"),
+    ("The answer of `/health`.", "La réponse de `/health`."),
+    ("The answer of `/health/ready`.", "La réponse de `/health/ready`."),
+    ("What is known of a dependency.", "Ce qu’on sait d’une dépendance."),
+    ("Why traffic should or should not come.", "Pourquoi le trafic peut venir ou non."),
+
+    // About this API.
+    ("The landing page", "La page d’accueil"),
+    ("For a person with a browser, in English or French. It counts a visit of the session that the request shows, and begins none.",
+     "Pour une personne avec un navigateur, en français ou en anglais. Elle compte une visite de la session que la requête montre, et n’en ouvre aucune."),
+    ("The reader's languages", "Les langues du lecteur"),
+    ("The page", "La page"),
+    ("The page's language", "La langue de la page"),
+    ("The page's tag", "L’étiquette de la page"),
+    ("What the page depends on", "Ce dont la page dépend"),
+    ("This documentation", "Cette documentation"),
+    ("For a person with a browser, in English or French.", "Pour une personne avec un navigateur, en français ou en anglais."),
+    ("This document", "Ce document"),
+    ("Everything that this API answers, in `OpenAPI` 3.1.", "Tout ce que cette API répond, en `OpenAPI` 3.1."),
+    ("The document", "Le document"),
+    ("The document's tag", "L’étiquette du document"),
+    ("The metrics", "Les métriques"),
+    ("In the format that `Accept` prefers. Whoever routes traffic to this API keeps them from the outside.",
+     "Dans le format que préfère `Accept`. Ce qui achemine le trafic vers cette API les garde de l’extérieur."),
+    ("The formats that the scraper reads", "Les formats que lit le collecteur"),
+    ("Prometheus' text format 0.0.4, or OpenMetrics 1.0 where that is preferred", "Le format texte 0.0.4 de Prometheus, ou OpenMetrics 1.0 là où il est préféré"),
+    ("What the format depends on", "Ce dont le format dépend"),
+
+    // Errors.
+    ("The request is malformed; `detail` says where", "La requête est mal formée\u{a0}; `detail` dit où"),
+    ("Another site asked the browser for this", "Un autre site l’a demandé au navigateur"),
+    ("The body did not arrive in time", "Le corps n’est pas arrivé à temps"),
+    ("`If-Match` names no current version", "`If-Match` ne nomme aucune version actuelle"),
+    ("The body is too large", "Le corps est trop grand"),
+    ("The address is too long", "L’adresse est trop longue"),
+    ("The body is not JSON, not in UTF-8, or compressed", "Le corps n’est pas du JSON, n’est pas en UTF-8, ou est compressé"),
+    ("The content is not valid; `errors` says all that is wrong", "Le contenu n’est pas valide\u{a0}; `errors` dit tout ce qui ne va pas"),
+    ("What the answer needs is unavailable", "Ce dont la réponse a besoin est indisponible"),
+    ("The answer took too long", "La réponse a pris trop de temps"),
+    ("Seconds to wait before the next try", "Secondes à attendre avant le prochain essai"),
+    ("An error, as RFC 9457 writes it.", "Une erreur, comme l’écrit la RFC 9457."),
+    ("What is wrong with this very request, where the title does not say it all.", "Ce qui ne va pas dans cette requête précise, quand le titre ne dit pas tout."),
+    ("Every field that is wrong, when the body's content is.", "Chaque champ qui ne va pas, quand c’est le contenu du corps."),
+    ("The HTTP status, again.", "Le statut HTTP, répété."),
+    ("What is wrong, in one sentence.", "Ce qui ne va pas, en une phrase."),
+    ("A URI that names the kind of problem; `about:blank` while the status says enough.", "Un URI qui nomme le type de problème\u{a0}; `about:blank` tant que le statut suffit."),
+    ("What is wrong with one field of a body.", "Ce qui ne va pas dans un champ du corps."),
+    ("The field's name; empty when the body as a whole is meant.", "Le nom du champ\u{a0}; vide quand il s’agit du corps entier."),
+    ("What is wrong with it, and what is allowed.", "Ce qui ne va pas, et ce qui est permis."),
+];
