@@ -118,6 +118,13 @@ fn draw(stack: &Stack, component: Component) -> Result<BTreeMap<String, String>,
 /// Prunes afterwards, if nothing was refused.
 pub async fn apply(client: &Client, stack: &Stack, observed: &Observed, work: &Work) -> Applied {
     let mut applied = Applied::default();
+    for (id, uid) in &work.migration.superseded {
+        // In the foreground: gone means that its pods have ended. What else is refused must not hold this up.
+        let params = DeleteParams::foreground();
+        if let Err(failure) = delete(client, stack, observed, id, uid, params).await {
+            applied.failures.push(failure);
+        }
+    }
     let (kept, rest): (Vec<&Object>, Vec<&Object>) = work
         .objects
         .iter()
@@ -138,7 +145,8 @@ pub async fn apply(client: &Client, stack: &Stack, observed: &Observed, work: &W
     }
     if applied.failures.is_empty() {
         for (id, uid) in &work.prune {
-            if let Err(failure) = prune(client, stack, observed, id, uid).await {
+            let params = DeleteParams::background();
+            if let Err(failure) = delete(client, stack, observed, id, uid, params).await {
                 applied.failures.push(failure);
             }
         }
@@ -190,12 +198,13 @@ async fn apply_one(
     Ok(Some(object))
 }
 
-async fn prune(
+async fn delete(
     client: &Client,
     stack: &Stack,
     observed: &Observed,
     id: &ObjectId,
     uid: &str,
+    params: DeleteParams,
 ) -> Result<(), Failure> {
     let api: Api<DynamicObject> =
         Api::namespaced_with(client.clone(), &stack.namespace, &id.kind.resource());
@@ -203,7 +212,7 @@ async fn prune(
         uid: Some(uid.to_owned()),
         resource_version: None,
     };
-    let params = DeleteParams::background().preconditions(preconditions);
+    let params = params.preconditions(preconditions);
     tracing::info!(namespace = stack.namespace, stack = stack.name, object = %id, uid, "deleting a child that is not wanted any more");
     match api.delete(&id.name, &params).await {
         Ok(_) => Ok(()),

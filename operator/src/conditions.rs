@@ -7,6 +7,7 @@ use crate::crd::{ConditionStatus, MonitoringMode};
 use crate::desired::Part;
 use crate::desired::metadata::Component;
 use crate::kind::{Kind, ObjectId, OptionalApi};
+use crate::migration::{Migration, Stage};
 use crate::outcome::Worked;
 
 /// What is told about one aspect, before it is dated.
@@ -72,7 +73,7 @@ pub fn part(part: Part, worked: &Worked) -> Finding {
     }
     let stack = &worked.stack;
     match part {
-        Part::Api => deployment(worked),
+        Part::Api => migration(worked).unwrap_or_else(|| deployment(worked)),
         Part::Postgres => stateful_set(worked, Component::Postgres),
         Part::Redis if stack.redis.is_none() => {
             Finding::yes("Disabled", "spec.redis.engine is Disabled")
@@ -128,6 +129,55 @@ fn monitoring(worked: &Worked) -> Finding {
              install them, or set the mode to Auto",
         ),
     }
+}
+
+/// What is told of the API while its database is not migrated for the image that the spec asks for.
+fn migration(worked: &Worked) -> Option<Finding> {
+    let migration = &worked.work.migration;
+    let namespace = &worked.stack.namespace;
+    let meanwhile = match migration.held() {
+        Some(image) => format!("the pods of {image} stay as they are until then"),
+        None if migration.is_withheld() => "the API starts after it".to_owned(),
+        None => "its pods serve meanwhile".to_owned(),
+    };
+    match &migration.stage {
+        Stage::NotAsked | Stage::Done(_) => None,
+        Stage::Waits(message) => Some(Finding::no("Migrating", format!("{message}; {meanwhile}"))),
+        Stage::Running(job) => Some(Finding::no(
+            "Migrating",
+            format!(
+                "Job {job} migrates the database for image {}; {meanwhile}. To look at it: kubectl --namespace {namespace} describe job {job}",
+                migration.image
+            ),
+        )),
+        Stage::Failed(job, words) => Some(Finding::no(
+            "MigrationFailed",
+            migration_failed(namespace, migration, job, words),
+        )),
+    }
+}
+
+/// Why the API stays as it is until somebody acts, if so.
+pub fn failed_migration(worked: &Worked) -> Option<Finding> {
+    let Stage::Failed(job, words) = &worked.work.migration.stage else {
+        return None;
+    };
+    let message = migration_failed(&worked.stack.namespace, &worked.work.migration, job, words);
+    Some(Finding::yes("MigrationFailed", message))
+}
+
+fn migration_failed(namespace: &str, migration: &Migration, job: &str, words: &str) -> String {
+    let meanwhile = match migration.held() {
+        Some(image) => format!("The pods of {image} stay as they are."),
+        None if migration.is_withheld() => "The API is not started.".to_owned(),
+        None => "Its pods serve all the same.".to_owned(),
+    };
+    format!(
+        "Job {job} could not migrate the database for image {}: {words}. {meanwhile} It is tried again within the hour, with another \
+         image or environment at once, or by hand. What it said: kubectl --namespace {namespace} logs job/{job}. \
+         To try again: kubectl --namespace {namespace} delete job {job}",
+        migration.image
+    )
 }
 
 fn deployment(worked: &Worked) -> Finding {
@@ -212,7 +262,7 @@ fn is_marked(worked: &Worked, component: Component) -> bool {
     let stores = &worked.work.stores;
     let pair = match component {
         Component::Redis => stores.redis.as_ref(),
-        Component::Postgres | Component::Api => stores.postgres.as_ref(),
+        Component::Postgres | Component::Api | Component::Migrate => stores.postgres.as_ref(),
     };
     pair.is_none_or(|pair| pair.volume_uid.is_none() || pair.initialized)
 }

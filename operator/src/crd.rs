@@ -18,7 +18,7 @@ mod redis;
 mod schema;
 mod status;
 
-pub use api::{ApiSpec, DEFAULT_REPLICAS, RESERVED_ENV};
+pub use api::{ApiSpec, DEFAULT_REPLICAS, MigrateSpec, RESERVED_ENV};
 pub use ingress::{EntryPoints, IngressSpec, TlsMode, TlsSecret, TlsSpec};
 pub use monitoring::{MonitoringMode, MonitoringSpec};
 pub use postgres::{PostgresEngine, PostgresSpec, PostgresStorage};

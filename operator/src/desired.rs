@@ -1,6 +1,7 @@
 //! The list of everything a stack owns, made from the validated spec and what was observed. [pure]
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
     ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount,
 };
@@ -13,12 +14,14 @@ use crate::crd::MonitoringMode;
 use crate::foreign::{IngressRoute, Middleware, ServiceMonitor};
 use crate::kept::Pair;
 use crate::kind::{Kind, ObjectId, OptionalApi};
+use crate::migration::Migration;
 use crate::observed::Observed;
 use crate::settings::Images;
 use crate::validate::Stack;
 
 pub mod api;
 pub mod metadata;
+pub mod migrate;
 pub mod monitoring;
 pub mod pod;
 pub mod postgres;
@@ -52,6 +55,8 @@ pub struct Children {
     pub deployments: Vec<Deployment>,
     /// The stores.
     pub stateful_sets: Vec<StatefulSet>,
+    /// Migrations of the API's database.
+    pub jobs: Vec<Job>,
     /// Bounds on voluntary disruption.
     pub pod_disruption_budgets: Vec<PodDisruptionBudget>,
     /// Routes from outside.
@@ -104,9 +109,16 @@ impl Part {
 }
 
 /// Makes everything a stack owns.
-pub fn desired(stack: &Stack, images: &Images, observed: &Observed, stores: &Stores) -> Children {
+pub fn desired(
+    stack: &Stack,
+    images: &Images,
+    observed: &Observed,
+    stores: &Stores,
+    migration: &Migration,
+) -> Children {
     let mut children = Children::default();
-    api::add(stack, images, &mut children);
+    api::add(stack, images, migration, &mut children);
+    children.jobs.extend(migration.job.as_deref().cloned());
     if let Some(pair) = &stores.postgres {
         postgres::add(stack, images, pair, &mut children);
     }
@@ -139,6 +151,7 @@ impl Children {
             services,
             deployments,
             stateful_sets,
+            jobs,
             pod_disruption_budgets,
             ingress_routes,
             middlewares,
@@ -151,6 +164,7 @@ impl Children {
         push(&mut objects, Kind::ConfigMap, config_maps);
         push(&mut objects, Kind::Service, services);
         push(&mut objects, Kind::StatefulSet, stateful_sets);
+        push(&mut objects, Kind::Job, jobs);
         push(&mut objects, Kind::Deployment, deployments);
         push(
             &mut objects,

@@ -1,6 +1,7 @@
 //! The kinds of object the operator reads and writes: one list, so that watches, reads, writes and roles cannot differ.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
     ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount,
 };
@@ -26,6 +27,8 @@ pub enum Kind {
     Deployment,
     /// apps/v1 `StatefulSet`.
     StatefulSet,
+    /// batch/v1 `Job`: migrations of the API's database.
+    Job,
     /// policy/v1 `PodDisruptionBudget`.
     PodDisruptionBudget,
     /// traefik.io/v1alpha1 `IngressRoute`. Optional.
@@ -47,7 +50,7 @@ pub enum OptionalApi {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Secret,
         Self::PersistentVolumeClaim,
         Self::ServiceAccount,
@@ -55,6 +58,7 @@ impl Kind {
         Self::Service,
         Self::Deployment,
         Self::StatefulSet,
+        Self::Job,
         Self::PodDisruptionBudget,
         Self::IngressRoute,
         Self::Middleware,
@@ -71,6 +75,7 @@ impl Kind {
             Self::Service => ApiResource::erase::<Service>(&()),
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
             Self::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
+            Self::Job => ApiResource::erase::<Job>(&()),
             Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
             Self::IngressRoute => ApiResource::erase::<IngressRoute>(&()),
             Self::Middleware => ApiResource::erase::<Middleware>(&()),
@@ -90,6 +95,7 @@ impl Kind {
             | Self::Service
             | Self::Deployment
             | Self::StatefulSet
+            | Self::Job
             | Self::PodDisruptionBudget => None,
         }
     }

@@ -11,6 +11,7 @@ pub mod desired;
 pub mod foreign;
 pub mod kept;
 pub mod kind;
+pub mod migration;
 pub mod observed;
 pub mod plan;
 pub mod quantity;

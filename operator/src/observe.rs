@@ -3,22 +3,25 @@
 //! Secrets are read as metadata: their data never enters this process.
 
 use futures::future::{join_all, try_join_all};
-use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::{Api, DynamicObject, ListParams};
-use kube::core::ObjectMeta;
-use kube::{Client, ResourceExt};
+use kube::core::{NamespaceResourceScope, ObjectMeta};
+use kube::{Client, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
 
-use crate::desired::metadata::{children_selector, possible_children};
+use crate::desired::metadata::{Component, children_selector, possible_children};
 use crate::kind::{Kind, ObjectId};
-use crate::observed::{Capabilities, Observed};
+use crate::observed::{Capabilities, JobState, Observed};
 use crate::quantity::Size;
 
-/// Reads what is there for the stack of this name.
+/// Reads what is there for the stack of this name. `migration` is the name of the Job that the spec asks for.
 pub async fn observe(
     client: &Client,
     namespace: &str,
     stack: &str,
+    migration: Option<&str>,
     capabilities: Capabilities,
 ) -> Result<Observed, Error> {
     let mut observed = Observed {
@@ -51,6 +54,9 @@ pub async fn observe(
     }
     if observed.may_read(Kind::StatefulSet) {
         readiness(client, namespace, stack, &mut observed).await?;
+    }
+    if let Some(job) = migration {
+        self::migration(client, namespace, stack, job, &mut observed).await?;
     }
     Ok(observed)
 }
@@ -137,6 +143,70 @@ async fn readiness(
         }
     }
     Ok(())
+}
+
+/// What decides about a migration: the pods that serve, and how far the Job is. Their metadata is taken from the same
+/// answers, so that a note on the Deployment and its pods are of one moment.
+async fn migration(
+    client: &Client,
+    namespace: &str,
+    stack: &str,
+    job: &str,
+    observed: &mut Observed,
+) -> Result<(), Error> {
+    if observed.may_read(Kind::Deployment) {
+        let id = ObjectId::new(Kind::Deployment, Component::Api.name(stack));
+        if let Some(deployment) = typed::<Deployment>(client, namespace, &id).await? {
+            observed.serving = deployment.spec.map(|spec| Box::new(spec.template));
+            observed.objects.insert(id, deployment.metadata);
+        }
+    }
+    if observed.may_read(Kind::Job) {
+        let id = ObjectId::new(Kind::Job, job);
+        if let Some(found) = typed::<Job>(client, namespace, &id).await? {
+            observed.jobs.insert(job.to_owned(), job_state(&found));
+            observed.objects.insert(id, found.metadata);
+        }
+    }
+    Ok(())
+}
+
+async fn typed<K>(client: &Client, namespace: &str, id: &ObjectId) -> Result<Option<K>, Error>
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + DeserializeOwned
+        + std::fmt::Debug,
+{
+    let api: Api<K> = Api::namespaced(client.clone(), namespace);
+    match api.get(&id.name).await {
+        Ok(object) => Ok(Some(object)),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+        Err(source) => Err(Error::Get {
+            id: id.clone(),
+            source,
+        }),
+    }
+}
+
+fn job_state(job: &Job) -> JobState {
+    let conditions = job
+        .status
+        .as_ref()
+        .and_then(|status| status.conditions.as_ref());
+    let holds = |name: &str| {
+        conditions
+            .into_iter()
+            .flatten()
+            .find(|condition| condition.type_ == name && condition.status == "True")
+    };
+    if holds("Complete").is_some() {
+        JobState::Complete
+    } else if let Some(failed) = holds("Failed") {
+        JobState::Failed(failed.message.clone().unwrap_or_default())
+    } else {
+        JobState::Running
+    }
 }
 
 /// Why the cluster could not be read.

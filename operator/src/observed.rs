@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::api::core::v1::PodTemplateSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 
 use crate::crd::GROUP;
@@ -49,6 +50,21 @@ pub struct Observed {
     pub forbidden: BTreeMap<Kind, String>,
     /// Names of the stores whose workload has a ready pod of its present generation.
     pub ready_stores: BTreeSet<String>,
+    /// What the API's Deployment makes its pods from, if it is there and the spec asks for a migration.
+    pub serving: Option<Box<PodTemplateSpec>>,
+    /// How far the Job is that the spec asks for, by its name; empty when it is not there.
+    pub jobs: BTreeMap<String, JobState>,
+}
+
+/// How far a Job is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum JobState {
+    /// It has not ended.
+    Running,
+    /// It has succeeded.
+    Complete,
+    /// It has given up; in Kubernetes' words.
+    Failed(String),
 }
 
 /// Whose an object is.
@@ -97,6 +113,17 @@ impl Observed {
             Some(_) | None => Ownership::Foreign,
         }
     }
+}
+
+/// Whether an object may be deleted for the TpStack of this name and UID: it wears our labels and that UID, both.
+pub fn is_ours_to_delete(metadata: &ObjectMeta, name: &str, uid: &str) -> bool {
+    wears_our_labels(metadata, name)
+        && metadata.deletion_timestamp.is_none()
+        && metadata
+            .owner_references
+            .iter()
+            .flatten()
+            .any(|owner| owner.controller == Some(true) && owner.uid == uid)
 }
 
 /// Whether an owner is a TpStack of this name, of another time.

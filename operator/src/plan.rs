@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 
 use crate::crd::TpStack;
-use crate::desired::metadata::{
-    COMPONENT_LABEL, Component, INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL,
-};
+use crate::desired::metadata::{COMPONENT_LABEL, Component};
 use crate::desired::{Children, Object, Part, Stores, desired, storage};
 use crate::kept::{Loss, Pair, Store, Verdict, accepted_loss, decide};
 use crate::kind::{Kind, ObjectId};
-use crate::observed::{Observed, Ownership};
+use crate::migration::{self, Migration, Stage};
+use crate::observed::{Observed, Ownership, is_ours_to_delete};
 use crate::settings::Images;
 use crate::validate::Stack;
 
@@ -24,7 +23,7 @@ pub enum Plan {
     /// Make these, then look again.
     Create(Vec<Creation>),
     /// Write these.
-    Apply(Work),
+    Apply(Box<Work>),
 }
 
 /// Something that is made once, by POST.
@@ -60,6 +59,8 @@ pub struct Work {
     pub waits: Vec<(Part, String)>,
     /// The stores as they are held now.
     pub stores: Stores,
+    /// What becomes of the API's pods, and of the Job before them.
+    pub migration: Migration,
 }
 
 /// Plans the next step for `stack`. `blocked` are stores whose volume or credentials could not be made just now.
@@ -113,8 +114,10 @@ pub fn plan(
     if !creations.is_empty() {
         return Plan::Create(creations);
     }
-    let objects = desired(stack, images, observed, &work.stores).into_objects();
-    work.prune = prune(stack, &objects, observed, &work.stores);
+    work.migration = migration::decide(stack, images, observed, &work.stores);
+    let children = desired(stack, images, observed, &work.stores, &work.migration);
+    let objects = children.into_objects();
+    work.prune = prune(stack, &objects, observed, &work);
     for object in objects {
         if let Some(words) = observed.forbidden.get(&object.id.kind) {
             work.forbidden.push((object.part, words.clone()));
@@ -132,7 +135,7 @@ pub fn plan(
             }
         }
     }
-    Plan::Apply(work)
+    Plan::Apply(Box::new(work))
 }
 
 /// The kept objects that are there, with their marks as they are and the owner that the deletion policy asks for.
@@ -166,7 +169,8 @@ pub fn fresh(raw: &TpStack, stack: &Stack, images: &Images, observed: &Observed)
         }
     }
     let mut objects = kept.into_objects();
-    objects.extend(desired(stack, images, observed, &stores).into_objects());
+    let migration = Migration::fresh(stack, images);
+    objects.extend(desired(stack, images, observed, &stores, &migration).into_objects());
     objects
 }
 
@@ -179,14 +183,14 @@ pub fn credential_values(
     match component {
         Component::Postgres => crate::desired::postgres::credentials(stack, password),
         Component::Redis => crate::desired::redis::credentials(stack, password),
-        Component::Api => std::collections::BTreeMap::new(),
+        Component::Api | Component::Migrate => std::collections::BTreeMap::new(),
     }
 }
 
 /// The part whose condition tells about a component.
 pub fn store_part(component: Component) -> Part {
     match component {
-        Component::Api => Part::Api,
+        Component::Api | Component::Migrate => Part::Api,
         Component::Postgres => Part::Postgres,
         Component::Redis => Part::Redis,
     }
@@ -199,7 +203,7 @@ fn store<'a>(raw: &'a TpStack, stack: &'a Stack, component: Component) -> Store<
             .and_then(|s| s.postgres.as_ref())
             .and_then(|p| p.volume_uid.as_deref()),
         Component::Redis => status.and_then(|s| s.redis_volume_uid.as_deref()),
-        Component::Api => None,
+        Component::Api | Component::Migrate => None,
     };
     Store {
         component,
@@ -213,7 +217,7 @@ fn store<'a>(raw: &'a TpStack, stack: &'a Stack, component: Component) -> Store<
 fn held(stores: &mut Stores, component: Component) -> &mut Option<Pair> {
     match component {
         Component::Redis => &mut stores.redis,
-        Component::Postgres | Component::Api => &mut stores.postgres,
+        Component::Postgres | Component::Api | Component::Migrate => &mut stores.postgres,
     }
 }
 
@@ -227,38 +231,38 @@ fn with_mark(pair: Pair, stack: &Stack, component: Component, observed: &Observe
 }
 
 /// What carries our labels and this TpStack's UID, and is not wanted any more. Never a volume, never credentials, and
-/// nothing of a store that is left alone.
+/// nothing of a store that is left alone; a migration's Job only once the API has what it was made for.
 fn prune(
     stack: &Stack,
     objects: &[Object],
     observed: &Observed,
-    stores: &Stores,
+    work: &Work,
 ) -> Vec<(ObjectId, String)> {
     let wanted: BTreeSet<&ObjectId> = objects.iter().map(|object| &object.id).collect();
     let left_alone = |component: &str| match component {
-        "postgres" => stores.postgres.is_none(),
-        "redis" => stack.redis.is_some() && stores.redis.is_none(),
+        "postgres" => work.stores.postgres.is_none(),
+        "redis" => stack.redis.is_some() && work.stores.redis.is_none(),
         _ => false,
     };
+    let of_migration = |id: &ObjectId| match &work.migration.stage {
+        _ if id.kind != Kind::Job => false,
+        Stage::NotAsked => false,
+        // Kubernetes takes it away after a while: until then its logs can be read.
+        Stage::Done(name) => id.name == *name,
+        // What is in the way is deleted as such.
+        Stage::Waits(_) | Stage::Running(_) | Stage::Failed(..) => true,
+    };
     let unwanted = observed.objects.iter().filter(|(id, metadata)| {
-        let label = |key: &str| {
-            metadata
-                .labels
-                .as_ref()
-                .and_then(|labels| labels.get(key))
-                .map_or("", String::as_str)
-        };
+        let component = metadata
+            .labels
+            .as_ref()
+            .and_then(|labels| labels.get(COMPONENT_LABEL))
+            .map_or("", String::as_str);
         !id.kind.is_kept()
             && !wanted.contains(id)
-            && metadata.deletion_timestamp.is_none()
-            && label(MANAGED_BY_LABEL) == MANAGED_BY
-            && label(INSTANCE_LABEL) == stack.name
-            && !left_alone(label(COMPONENT_LABEL))
-            && metadata
-                .owner_references
-                .iter()
-                .flatten()
-                .any(|owner| owner.controller == Some(true) && owner.uid == stack.uid)
+            && !of_migration(id)
+            && !left_alone(component)
+            && is_ours_to_delete(metadata, &stack.name, &stack.uid)
     });
     unwanted
         .filter_map(|(id, metadata)| Some((id.clone(), metadata.uid.clone()?)))

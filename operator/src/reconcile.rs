@@ -14,6 +14,7 @@ use crate::apply::{self, Failure};
 use crate::context::Context;
 use crate::crd::TpStack;
 use crate::desired::metadata::Component;
+use crate::desired::migrate;
 use crate::kind::{Kind, ObjectId};
 use crate::observe::observe;
 use crate::outcome::{Outcome, Worked};
@@ -129,10 +130,19 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
         Ok(stack) => stack,
         Err(violations) => return Outcome::Invalid(violations),
     };
+    let migration = migrate::name(&stack, &ctx.settings.images);
     let mut not_created = Vec::new();
     let mut blocked = BTreeSet::new();
     for _ in 0..ROUNDS {
-        let observed = match observe(&ctx.client, namespace, name, ctx.capabilities()).await {
+        let observed = match observe(
+            &ctx.client,
+            namespace,
+            name,
+            migration.as_deref(),
+            ctx.capabilities(),
+        )
+        .await
+        {
             Ok(observed) => observed,
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -159,7 +169,7 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
                 },
                 Some(loss),
             ),
-            Plan::Apply(work) => (work, None),
+            Plan::Apply(work) => (*work, None),
         };
         let applied = apply::apply(&ctx.client, &stack, &observed, &work).await;
         // Somebody wrote to a volume or a Secret meanwhile, perhaps by our own advice: what they wrote counts.

@@ -202,7 +202,10 @@ fn stalled(
         }
         Outcome::Stopped(loss, _) => Some(Finding::yes(loss.reason, loss.message.clone())),
         Outcome::Worked(worked) => {
-            conditions::conflicts(worked, None).map(|message| Finding::yes("NameConflict", message))
+            let conflict = conditions::conflicts(worked, None);
+            conflict
+                .map(|message| Finding::yes("NameConflict", message))
+                .or_else(|| conditions::failed_migration(worked))
         }
         Outcome::Unread(_) => None,
     }
@@ -239,7 +242,9 @@ fn describe(new: &mut TpStackStatus, worked: &Worked, raw: Option<&TpStack>) {
     let holds_data = |component: Component, before: Option<String>| {
         match component {
             Component::Postgres => worked.work.stores.postgres.as_ref(),
-            Component::Redis | Component::Api => worked.work.stores.redis.as_ref(),
+            Component::Redis | Component::Api | Component::Migrate => {
+                worked.work.stores.redis.as_ref()
+            }
         }
         .map_or(before, |pair| {
             pair.volume_uid.clone().filter(|_| pair.initialized)

@@ -6,8 +6,8 @@
 use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
 
 use crate::crd::{
-    DeletionPolicy, IngressSpec, MAX_NAME_LENGTH, MonitoringSpec, PersistenceMode, PostgresEngine,
-    PostgresSpec, RESERVED_ENV, RedisEngine, RedisSpec, TlsMode, TpStack,
+    ApiSpec, DeletionPolicy, IngressSpec, MAX_NAME_LENGTH, MonitoringSpec, PersistenceMode,
+    PostgresEngine, PostgresSpec, RESERVED_ENV, RedisEngine, RedisSpec, TlsMode, TpStack,
 };
 use crate::foreign::Labels;
 use crate::quantity::Size;
@@ -40,6 +40,8 @@ pub struct Stack {
 pub struct Api {
     /// The user's image; `None` for our own.
     pub image: Option<String>,
+    /// The command that migrates the database of the user's image; `None`: none, or that of our own.
+    pub migrate: Option<Vec<String>>,
     /// Number of pods.
     pub replicas: i32,
     /// More environment variables; none of the app contract.
@@ -125,6 +127,7 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
             "must be an image reference without spaces, such as name:tag",
         );
     }
+    migrate(&spec.api, &mut check);
     env(&spec.api.env, &mut check);
     let ingress = spec
         .ingress
@@ -144,6 +147,11 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
             deletion_policy: spec.deletion_policy,
             api: Api {
                 image: spec.api.image.clone(),
+                migrate: spec
+                    .api
+                    .migrate
+                    .as_ref()
+                    .map(|migrate| migrate.command.clone()),
                 replicas: spec.api.replicas,
                 env: spec.api.env.clone(),
                 resources: spec.api.resources.clone(),
@@ -181,6 +189,33 @@ impl Check {
         );
         size
     }
+}
+
+fn migrate(spec: &ApiSpec, check: &mut Check) {
+    let Some(migrate) = &spec.migrate else { return };
+    check.that(
+        spec.image.is_some(),
+        "spec.api.migrate",
+        "needs spec.api.image: the operator's own API brings its own migrations",
+    );
+    check.that(
+        (1..=100).contains(&migrate.command.len()),
+        "spec.api.migrate.command",
+        "must have between 1 and 100 words",
+    );
+    check.that(
+        migrate
+            .command
+            .iter()
+            .all(|word| word.chars().count() <= 4096),
+        "spec.api.migrate.command",
+        "may not have a word of more than 4096 characters",
+    );
+    check.that(
+        migrate.command.first().is_none_or(|word| !word.is_empty()),
+        "spec.api.migrate.command",
+        "must start with a program",
+    );
 }
 
 fn env(env: &[EnvVar], check: &mut Check) {

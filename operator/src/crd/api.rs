@@ -30,12 +30,17 @@ pub const RESERVED_ENV: [&str; 16] = [
 /// The web API.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!has(self.migrate) || has(self.image)").message("spec.api.migrate needs spec.api.image: the operator's own API brings its own migrations; remove migrate, or set the image it belongs to"))]
 pub struct ApiSpec {
-    /// Container image that fulfils the app contract. Unset: the API of the operator's own release, with its readiness path and its credentials as files. With an image: readiness on /health and credentials as environment variables. Example: registry.example.org/shop:1.4.2
+    /// Container image that fulfils the app contract. Unset: the API of the operator's own release, with its migrations, its readiness path and its credentials as files. With an image: readiness on /health and credentials as environment variables. Example: registry.example.org/shop:1.4.2
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
     #[x_kube(validation = Rule::new("self.matches('^[^ \\t\\r\\n]+$')").message("spec.api.image must not contain spaces or line breaks: write it as name:tag or name@digest"))]
     pub image: Option<String>,
+
+    /// Migrations of the database, run once by a Job before the pods get a new image; while it runs, and after it failed, the pods stay as they are. An image is known by its text: a tag that moves is not migrated again. Unset with an image: none. Without an image the operator's own API brings its own. Example: `{command: [shop, migrate]}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub migrate: Option<MigrateSpec>,
 
     /// Number of pods. `kubectl scale tpstack` sets it too. Default: 2.
     #[serde(default = "default_replicas")]
@@ -51,6 +56,16 @@ pub struct ApiSpec {
     /// CPU and memory of the API's container. Default: requests 50m CPU and 32Mi memory, limit 128Mi memory.
     #[serde(default = "default_resources")]
     pub resources: ResourceRequirements,
+}
+
+/// Migrations of the database.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct MigrateSpec {
+    /// Program and arguments, run in a container of spec.api.image with the environment and credentials of the API's pods. It may be run again, at the same time never: it must leave what is done as it is, and exit with 0 when all is done. Example: [shop, migrate]
+    #[schemars(length(min = 1, max = 100), inner(length(max = 4096)), extend("x-kubernetes-list-type" = "atomic"))]
+    #[x_kube(validation = Rule::new("self[0] != ''").message("spec.api.migrate.command must start with a program: for example [shop, migrate]"))]
+    pub command: Vec<String>,
 }
 
 fn default_replicas() -> i32 {
@@ -69,6 +84,7 @@ impl Default for ApiSpec {
     fn default() -> Self {
         Self {
             image: None,
+            migrate: None,
             replicas: DEFAULT_REPLICAS,
             env: Vec::new(),
             resources: default_resources(),

@@ -5,14 +5,15 @@ use k8s_openapi::api::apps::v1::{
 };
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler, PodSpec,
-    PodTemplateSpec, Probe, Service, ServiceAccount, ServicePort, ServiceSpec, SleepAction, Volume,
+    PodTemplateSpec, Probe, Service, ServiceAccount, ServicePort, ServiceSpec, SleepAction,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::metadata::Component;
+use super::metadata::{Component, MIGRATED_IMAGE, MIGRATED_VOLUME};
 use super::{Children, pod};
+use crate::migration::{Migration, Rollout};
 use crate::settings::Images;
 use crate::validate::Stack;
 
@@ -20,6 +21,9 @@ use crate::validate::Stack;
 pub const PORT: i32 = 5000;
 /// Name of the Service's port.
 pub const PORT_NAME: &str = "http";
+
+/// Name of the container, also in a migration's pods.
+pub const CONTAINER: &str = "api";
 
 const API: Component = Component::Api;
 
@@ -30,7 +34,7 @@ const USER: i64 = 65532;
 const PRE_STOP_SECONDS: i64 = 5;
 
 /// Adds the API's children.
-pub fn add(stack: &Stack, images: &Images, children: &mut Children) {
+pub fn add(stack: &Stack, images: &Images, migration: &Migration, children: &mut Children) {
     let name = API.name(&stack.name);
     children.service_accounts.push(ServiceAccount {
         metadata: API.owned(stack, name.clone()),
@@ -52,7 +56,15 @@ pub fn add(stack: &Stack, images: &Images, children: &mut Children) {
         }),
         ..Service::default()
     });
-    children.deployments.push(deployment(stack, images));
+    let template = match &migration.rollout {
+        Rollout::Wanted => Some(template(stack, images)),
+        // As it is: what the spec changes besides the image comes with the image, once the gate opens.
+        Rollout::Held(serving) => Some(PodTemplateSpec::clone(serving)),
+        Rollout::Withheld => None,
+    };
+    children
+        .deployments
+        .extend(template.map(|template| deployment(stack, migration, template)));
     children.pod_disruption_budgets.push(PodDisruptionBudget {
         metadata: API.owned(stack, name),
         spec: Some(PodDisruptionBudgetSpec {
@@ -64,19 +76,46 @@ pub fn add(stack: &Stack, images: &Images, children: &mut Children) {
     });
 }
 
-fn deployment(stack: &Stack, images: &Images) -> Deployment {
-    let own_image = stack.api.image.is_none();
-    let mut volumes = Vec::new();
-    let mut container = Container {
-        name: "api".to_owned(),
-        image: Some(
-            stack
-                .api
-                .image
-                .clone()
-                .unwrap_or_else(|| images.api.clone()),
-        ),
-        env: Some(environment(stack, own_image)),
+/// The image of the API's pods.
+pub fn image<'a>(stack: &'a Stack, images: &'a Images) -> &'a str {
+    stack.api.image.as_deref().unwrap_or(&images.api)
+}
+
+fn deployment(stack: &Stack, migration: &Migration, template: PodTemplateSpec) -> Deployment {
+    let mut metadata = API.owned(stack, API.name(&stack.name));
+    metadata.annotations = migration.record.as_ref().map(|record| {
+        [
+            (MIGRATED_IMAGE.to_owned(), record.image.clone()),
+            (MIGRATED_VOLUME.to_owned(), record.volume.clone()),
+        ]
+        .into()
+    });
+    Deployment {
+        metadata,
+        spec: Some(DeploymentSpec {
+            replicas: Some(stack.api.replicas),
+            selector: API.selector(&stack.name),
+            strategy: Some(DeploymentStrategy {
+                type_: Some("RollingUpdate".to_owned()),
+                rolling_update: Some(RollingUpdateDeployment {
+                    max_surge: Some(IntOrString::Int(1)),
+                    max_unavailable: Some(IntOrString::Int(0)),
+                }),
+            }),
+            template,
+            ..DeploymentSpec::default()
+        }),
+        ..Deployment::default()
+    }
+}
+
+fn template(stack: &Stack, images: &Images) -> PodTemplateSpec {
+    let readiness = if stack.api.image.is_none() {
+        "/health/ready"
+    } else {
+        "/health"
+    };
+    let container = Container {
         ports: Some(vec![ContainerPort {
             name: Some(PORT_NAME.to_owned()),
             container_port: PORT,
@@ -84,15 +123,7 @@ fn deployment(stack: &Stack, images: &Images) -> Deployment {
             ..ContainerPort::default()
         }]),
         liveness_probe: Some(http_probe("/health", 10, 3)),
-        readiness_probe: Some(http_probe(
-            if own_image {
-                "/health/ready"
-            } else {
-                "/health"
-            },
-            2,
-            3,
-        )),
+        readiness_probe: Some(http_probe(readiness, 2, 3)),
         // Up to two minutes for a slow first start; the other probes begin afterwards.
         startup_probe: Some(http_probe("/health", 1, 120)),
         lifecycle: Some(Lifecycle {
@@ -104,53 +135,48 @@ fn deployment(stack: &Stack, images: &Images) -> Deployment {
             }),
             ..Lifecycle::default()
         }),
-        resources: Some(stack.api.resources.clone()),
-        security_context: Some(pod::confined()),
-        volume_mounts: Some(vec![pod::mount("tmp", "/tmp", false)]),
-        ..Container::default()
+        ..container(stack, images)
     };
-    volumes.push(pod::scratch("tmp", "64Mi"));
-    if own_image {
-        for store in stores(stack) {
-            let mounts = container.volume_mounts.get_or_insert_default();
-            mounts.push(pod::mount(
-                store.as_str(),
-                format!("{}/{}", pod::SECRETS, store.as_str()),
-                true,
-            ));
-            volumes.push(pod::secret_volume(
-                store.as_str(),
-                &store.credentials_name(&stack.name),
-                &["password"],
-            ));
-        }
-    }
-    Deployment {
-        metadata: API.owned(stack, API.name(&stack.name)),
-        spec: Some(DeploymentSpec {
-            replicas: Some(stack.api.replicas),
-            selector: API.selector(&stack.name),
-            strategy: Some(DeploymentStrategy {
-                type_: Some("RollingUpdate".to_owned()),
-                rolling_update: Some(RollingUpdateDeployment {
-                    max_surge: Some(IntOrString::Int(1)),
-                    max_unavailable: Some(IntOrString::Int(0)),
-                }),
-            }),
-            template: PodTemplateSpec {
-                metadata: Some(ObjectMeta {
-                    labels: Some(API.labels(&stack.name)),
-                    ..ObjectMeta::default()
-                }),
-                spec: Some(pod_spec(stack, container, volumes)),
-            },
-            ..DeploymentSpec::default()
+    PodTemplateSpec {
+        metadata: Some(ObjectMeta {
+            labels: Some(API.labels(&stack.name)),
+            ..ObjectMeta::default()
         }),
-        ..Deployment::default()
+        spec: Some(pod_spec(stack, container)),
     }
 }
 
-fn pod_spec(stack: &Stack, container: Container, volumes: Vec<Volume>) -> PodSpec {
+/// What every container of the API's image has in common: the app contract, credentials, confinement. A migration runs
+/// with all that the API runs with.
+pub fn container(stack: &Stack, images: &Images) -> Container {
+    let own_image = stack.api.image.is_none();
+    let mut mounts = vec![pod::mount("tmp", "/tmp", false)];
+    if own_image {
+        mounts.extend(stores(stack).map(|store| {
+            let folder = format!("{}/{}", pod::SECRETS, store.as_str());
+            pod::mount(store.as_str(), folder, true)
+        }));
+    }
+    Container {
+        name: CONTAINER.to_owned(),
+        image: Some(image(stack, images).to_owned()),
+        env: Some(environment(stack, own_image)),
+        resources: Some(stack.api.resources.clone()),
+        security_context: Some(pod::confined()),
+        volume_mounts: Some(mounts),
+        ..Container::default()
+    }
+}
+
+/// A pod around that container.
+pub fn pod_spec(stack: &Stack, container: Container) -> PodSpec {
+    let mut volumes = vec![pod::scratch("tmp", "64Mi")];
+    if stack.api.image.is_none() {
+        volumes.extend(stores(stack).map(|store| {
+            let secret = store.credentials_name(&stack.name);
+            pod::secret_volume(store.as_str(), &secret, &["password"])
+        }));
+    }
     PodSpec {
         service_account_name: Some(API.name(&stack.name)),
         automount_service_account_token: Some(false),
@@ -183,7 +209,7 @@ fn environment(stack: &Stack, own_image: bool) -> Vec<EnvVar> {
                 "REDIS",
                 &[("HOST", "host"), ("PORT", "port"), ("USER", "username")],
             ),
-            Component::Postgres | Component::Api => (
+            Component::Postgres | Component::Api | Component::Migrate => (
                 "DB",
                 &[
                     ("HOST", "host"),

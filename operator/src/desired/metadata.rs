@@ -30,6 +30,12 @@ pub const CREDENTIALS_UID: &str = "tpstack.dev/credentials-uid";
 pub const VOLUME_UID: &str = "tpstack.dev/volume-uid";
 /// Annotation of a Postgres volume: major version of the data directory.
 pub const POSTGRES_MAJOR: &str = "tpstack.dev/postgres-major";
+/// Annotation of the API's Deployment: the image that its database was last migrated for.
+pub const MIGRATED_IMAGE: &str = "tpstack.dev/migrated-image";
+/// Annotation of the API's Deployment: UID of the Postgres volume that was migrated. Another volume is another schema.
+pub const MIGRATED_VOLUME: &str = "tpstack.dev/migrated-volume";
+/// Annotation of a migration's Job: a digest of all that it was made from.
+pub const RECIPE: &str = "tpstack.dev/recipe";
 /// Annotation of a TpStack: UID of a lost volume whose data is given up.
 ///
 /// The UID, not the name: a forgotten annotation must not accept the next loss.
@@ -40,6 +46,8 @@ pub const ACCEPT_DATA_LOSS: &str = "tpstack.dev/accept-data-loss";
 pub enum Component {
     /// The web API.
     Api,
+    /// Migrations of the API's database. Their pods are none of the API's: its Service must not find them.
+    Migrate,
     /// The database.
     Postgres,
     /// The cache.
@@ -51,6 +59,7 @@ impl Component {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Api => "api",
+            Self::Migrate => "api-migrate",
             Self::Postgres => "postgres",
             Self::Redis => "redis",
         }
@@ -142,6 +151,7 @@ pub fn children_selector(stack: &str) -> String {
 }
 
 /// Every object a stack of this name may ever own, whatever its spec says: where to look for what is already there.
+/// But the Job of a migration, whose name depends on the image: `observe` is told it.
 pub fn possible_children(stack: &str) -> Vec<ObjectId> {
     use Component::{Api, Postgres, Redis};
     let mut ids = vec![

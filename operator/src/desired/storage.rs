@@ -35,7 +35,7 @@ pub fn wanted_volume(stack: &Stack, component: Component) -> Option<(Size, Optio
             .storage
             .clone()
             .map(|size| (size, None)),
-        Component::Api => None,
+        Component::Api | Component::Migrate => None,
     }
 }
 

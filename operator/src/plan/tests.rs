@@ -73,7 +73,7 @@ fn planned(spec: &Value, observed: &Observed, blocked: &[Component]) -> Plan {
 
 fn work(spec: &Value, observed: &Observed) -> Work {
     match planned(spec, observed, &[]) {
-        Plan::Apply(work) => work,
+        Plan::Apply(work) => *work,
         other => panic!("{other:?} is no work"),
     }
 }
@@ -100,10 +100,7 @@ fn a_store_whose_volume_cannot_be_made_does_not_hold_up_the_rest() {
         panic!("nothing is applied")
     };
     let names = names(&work);
-    assert!(
-        names.contains(&"Deployment shop-api".to_owned()),
-        "{names:?}"
-    );
+    assert!(names.contains(&"Service shop-api".to_owned()), "{names:?}");
     assert!(
         !names.iter().any(|name| name.contains("StatefulSet")),
         "{names:?}"
@@ -193,7 +190,7 @@ fn a_foreign_object_is_named_and_the_rest_is_applied() {
     );
     let names = names(&work);
     assert!(!names.contains(&"Service shop-api".to_owned()));
-    assert!(names.contains(&"Deployment shop-api".to_owned()));
+    assert!(names.contains(&"StatefulSet shop-postgres".to_owned()));
 }
 
 #[test]
@@ -318,7 +315,7 @@ fn a_kind_that_may_not_be_read_is_named_and_the_rest_is_applied() {
             "servicemonitors is forbidden".to_owned()
         )]
     );
-    assert!(names(&work).contains(&"Deployment shop-api".to_owned()));
+    assert!(names(&work).contains(&"StatefulSet shop-postgres".to_owned()));
 }
 
 #[test]
@@ -379,4 +376,81 @@ fn the_deletion_policy_holds_for_what_is_left_of_a_stack_that_lost_data() {
             "{object:?}"
         );
     }
+}
+
+/// A Deployment and a Job of ours, as they are while the image `shop:2` is migrated for.
+fn migrating(spec: &Value) -> (Observed, String) {
+    let mut observed = settled();
+    let metadata =
+        json!({"uid": "d", "labels": labels("api"), "ownerReferences": owner("stack-1")});
+    insert(&mut observed, Kind::Deployment, "shop-api", metadata);
+    let template = json!({"spec": {"containers": [{"name": "api", "image": "shop:1"}]}});
+    observed.serving = Some(Box::new(serde_json::from_value(template).unwrap()));
+    let work = work(spec, &observed);
+    let job = work
+        .objects
+        .iter()
+        .find(|object| object.id.kind == Kind::Job)
+        .unwrap();
+    let mut metadata = job.value["metadata"].clone();
+    metadata["uid"] = json!("j");
+    insert(&mut observed, Kind::Job, &job.id.name, metadata);
+    (observed, job.id.name.clone())
+}
+
+const MIGRATED: &str =
+    r#"{"api": {"image": "shop:2", "replicas": 5, "migrate": {"command": ["m"]}}}"#;
+
+#[test]
+fn scaling_does_not_wait_for_a_migration() {
+    let spec: Value = serde_json::from_str(MIGRATED).unwrap();
+    let (observed, _) = migrating(&spec);
+    let work = work(&spec, &observed);
+    let deployment = work
+        .objects
+        .iter()
+        .find(|object| object.id.kind == Kind::Deployment)
+        .unwrap();
+    assert_eq!(deployment.value["spec"]["replicas"], 5);
+    let container = &deployment.value["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["image"], "shop:1");
+    assert_eq!(work.prune, []);
+}
+
+#[test]
+fn a_finished_job_is_left_to_its_end_and_another_is_pruned() {
+    let spec: Value = serde_json::from_str(MIGRATED).unwrap();
+    let (mut observed, name) = migrating(&spec);
+    observed
+        .jobs
+        .insert(name.clone(), crate::observed::JobState::Complete);
+    let other =
+        json!({"uid": "o", "labels": labels("api-migrate"), "ownerReferences": owner("stack-1")});
+    insert(&mut observed, Kind::Job, "shop-api-migrate-0", other);
+    let work = work(&spec, &observed);
+    let pruned: Vec<&str> = work.prune.iter().map(|(id, _)| id.name.as_str()).collect();
+    assert_eq!(pruned, ["shop-api-migrate-0"], "and not {name}");
+    assert!(
+        !names(&work).contains(&format!("Job {name}")),
+        "it is not written again"
+    );
+}
+
+#[test]
+fn jobs_that_may_not_be_read_hold_back_a_new_image_and_are_named() {
+    let spec: Value = serde_json::from_str(MIGRATED).unwrap();
+    let (mut observed, _) = migrating(&spec);
+    observed.objects.retain(|id, _| id.kind != Kind::Job);
+    observed
+        .forbidden
+        .insert(Kind::Job, "jobs.batch is forbidden".to_owned());
+    let work = work(&spec, &observed);
+    assert_eq!(
+        work.forbidden,
+        [(
+            crate::desired::Part::Api,
+            "jobs.batch is forbidden".to_owned()
+        )]
+    );
+    assert_eq!(work.migration.held(), Some("shop:1"));
 }

@@ -7,6 +7,7 @@ use crate::crd::{ConditionStatus, Phase, TpStackStatus};
 use crate::desired::Part;
 use crate::kept::Loss;
 use crate::kind::{Kind, ObjectId};
+use crate::migration::{Migration, Rollout, Stage};
 use crate::observed::Capabilities;
 use crate::outcome::Outcome;
 
@@ -313,4 +314,75 @@ fn conditions_always_come_in_the_same_order() {
         ]
     );
     check(&status, "Reconciling", ConditionStatus::True, "ReadFailed");
+}
+
+/// What is told while a migration is at this stage, and pods of `shop:1` serve, if any.
+fn told_of_migration(stage: Stage, serving: bool) -> TpStackStatus {
+    let raw = tp_stack(&json!({}));
+    let mut worked = ready(&raw);
+    let template = json!({"spec": {"containers": [{"name": "api", "image": "shop:1"}]}});
+    worked.work.migration = Migration {
+        stage,
+        image: "shop:2".to_owned(),
+        rollout: if serving {
+            Rollout::Held(Box::new(serde_json::from_value(template).unwrap()))
+        } else {
+            Rollout::Withheld
+        },
+        ..Migration::default()
+    };
+    let outcome = Outcome::Worked(Box::new(worked));
+    assert!(
+        !outcome.is_unfinished(),
+        "the Job's own events start the next run"
+    );
+    told(&raw, &TpStackStatus::default(), &outcome, 1)
+}
+
+#[test]
+fn a_running_migration_is_told_and_stalls_nothing() {
+    let status = told_of_migration(Stage::Running("shop-api-migrate-1".to_owned()), true);
+    check(&status, "ApiReady", ConditionStatus::False, "Migrating");
+    check(&status, "Stalled", ConditionStatus::False, "NotStalled");
+    let message = condition(&status, "ApiReady").2;
+    for words in [
+        "shop-api-migrate-1",
+        "shop:2",
+        "the pods of shop:1 stay as they are",
+        "kubectl --namespace team describe job",
+    ] {
+        assert!(message.contains(words), "{words:?} in {message}");
+    }
+}
+
+#[test]
+fn a_failed_migration_stalls_with_the_commands() {
+    let words = "Job has reached the specified backoff limit".to_owned();
+    for serving in [true, false] {
+        let stage = Stage::Failed("shop-api-migrate-1".to_owned(), words.clone());
+        let status = told_of_migration(stage, serving);
+        check(
+            &status,
+            "ApiReady",
+            ConditionStatus::False,
+            "MigrationFailed",
+        );
+        check(&status, "Stalled", ConditionStatus::True, "MigrationFailed");
+        assert_eq!(status.phase, Some(Phase::Stalled));
+        let message = condition(&status, "Stalled").2;
+        assert!(message.contains(&words), "{message}");
+        assert!(
+            message.contains("kubectl --namespace team logs job/shop-api-migrate-1"),
+            "{message}"
+        );
+        assert!(
+            message.ends_with("kubectl --namespace team delete job shop-api-migrate-1"),
+            "{message}"
+        );
+        assert_eq!(
+            message.contains("The API is not started"),
+            !serving,
+            "{message}"
+        );
+    }
 }

@@ -38,6 +38,21 @@ fn each_broken_rule_names_its_field() {
     refused(&json!({"api": {"replicas": 101}}), "spec.api.replicas");
     refused(&json!({"api": {"image": "a b"}}), "spec.api.image");
     refused(
+        &json!({"api": {"migrate": {"command": ["migrate"]}}}),
+        "spec.api.migrate",
+    );
+    for command in [
+        json!([]),
+        json!([""]),
+        json!(vec!["a"; 101]),
+        json!(["a", "a".repeat(4097)]),
+    ] {
+        refused(
+            &json!({"api": {"image": "a:1", "migrate": {"command": command}}}),
+            "spec.api.migrate.command",
+        );
+    }
+    refused(
         &json!({"api": {"env": [{"name": "DB_HOST", "value": "x"}]}}),
         "spec.api.env[DB_HOST]",
     );

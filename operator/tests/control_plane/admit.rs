@@ -58,6 +58,10 @@ async fn a_stack_at_its_limits_is_accepted() {
         ),
         (
             "shop".to_owned(),
+            json!({"api": {"image": "shop:1", "migrate": {"command": vec!["a".repeat(4096); 100]}}}),
+        ),
+        (
+            "shop".to_owned(),
             json!({"redis": {"engine": "Disabled"}, "monitoring": {"interval": "500ms"}}),
         ),
         (
@@ -136,6 +140,16 @@ async fn a_value_out_of_bounds_is_refused_with_the_bound() {
         ),
         (
             "shop",
+            json!({"api": {"image": "shop:1", "migrate": {"command": []}}}),
+            &["spec.api.migrate.command", "at least 1"],
+        ),
+        (
+            "shop",
+            json!({"api": {"image": "shop:1", "migrate": {"command": [""]}}}),
+            &["spec.api.migrate.command must start with a program"],
+        ),
+        (
+            "shop",
             hosts(&json!([])),
             &["spec.ingress.hosts", "at least 1"],
         ),
@@ -177,6 +191,11 @@ async fn two_exclusive_choices_are_refused_with_the_way_to_choose() {
             "shop",
             tls(&json!({"secret": {"name": "shop-tls"}})),
             &["set mode to Secret, or remove secret"],
+        ),
+        (
+            "shop",
+            json!({"api": {"migrate": {"command": ["shop", "migrate"]}}}),
+            &["spec.api.migrate needs spec.api.image", "remove migrate"],
         ),
         (
             "shop",

@@ -263,6 +263,13 @@ async fn lost_credentials_may_be_given_up_with_their_data() {
         new_secret["data"]["password"], old.1["data"]["password"],
         "a given up password came back"
     );
+    // The schema went with the data.
+    let deployment = stack.must_child((kinds::DEPLOYMENT, "api")).await;
+    assert_eq!(
+        deployment["metadata"]["annotations"]["tpstack.dev/migrated-volume"],
+        json!(uid(&new_volume)),
+        "the new database was not migrated"
+    );
 }
 
 #[tokio::test]

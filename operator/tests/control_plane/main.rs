@@ -27,6 +27,7 @@ mod drift;
 mod grant;
 mod immutable;
 mod isolation;
+mod migrate;
 mod optional_apis;
 mod poison;
 mod prune;

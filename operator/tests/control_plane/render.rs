@@ -64,7 +64,11 @@ async fn is_what_is_applied(sample: &str) {
     let live = made_in(&sandbox).await;
     assert_eq!(
         live.keys().collect::<Vec<_>>(),
-        rendered.keys().collect::<Vec<_>>()
+        rendered
+            .keys()
+            .filter(|name| !name.starts_with("Job/"))
+            .collect::<Vec<_>>(),
+        "Jobs come and go; the one that is rendered is looked for below"
     );
     assert_eq!(
         live.into_keys().collect::<Vec<_>>(),

@@ -9,7 +9,7 @@ use std::{
 
 use crate::{
     cluster::{Cluster, SHOP, is_running, text, uid, until},
-    route::{from_the_cache, source},
+    route::{from_the_cache, has_name, make_item, source},
     traefik::Edge,
 };
 
@@ -83,12 +83,14 @@ pub(crate) fn row(cluster: &Cluster) -> Result<String> {
     psql(cluster, "select note from kept where id = 1")
 }
 
-/// Step: Postgres is killed without time to tidy up, and comes back with its data on the same volume.
+/// Step: Postgres is killed without time to tidy up, and comes back with its data on the same volume: a row of a table of
+/// its own, and an item of the API's.
 pub(crate) fn outlives_its_pod(cluster: &Cluster) -> Result<()> {
     psql(
         cluster,
         "create table kept (id int primary key, note text not null); insert into kept values (1, 'still here');",
     )?;
+    let item = make_item(cluster, "through it all")?;
     let volume = volume(cluster)?;
     kill(cluster, POSTGRES)?;
     until(120, "a new Postgres pod is ready", || {
@@ -108,6 +110,10 @@ pub(crate) fn outlives_its_pod(cluster: &Cluster) -> Result<()> {
             Ok(response) => Err(format!("status {}", response.status)),
             Err(error) => Err(format!("{error:#}")),
         })
+    })?;
+    // The answer before may have come from the cache.
+    until(30, "the item is read again", || {
+        Ok(has_name(cluster, &item, "through it all").map_err(|error| format!("{error:#}")))
     })
 }
 

@@ -66,6 +66,18 @@ impl Connection {
             .with_context(|| format!("GET {path}"))
     }
 
+    /// Sends JSON.
+    pub(crate) fn post(&mut self, path: &str, body: &serde_json::Value) -> Result<Response> {
+        let body = body.to_string();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: {}\r\nAccept: */*\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            self.host,
+            body.len()
+        );
+        self.exchange(&request)
+            .with_context(|| format!("POST {path}"))
+    }
+
     fn over(stream: Box<dyn Stream>, host: &str) -> Self {
         Self {
             stream: BufReader::new(stream),

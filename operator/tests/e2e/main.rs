@@ -54,6 +54,7 @@ const STEPS: &[Step] = &[
         "https_answers_from_the_database_then_from_the_cache",
         route::database_then_cache,
     ),
+    independent("an_item_is_made_and_read", route::keeps_an_item),
     independent("http_redirects_to_https", route::redirects),
     independent("no_spelling_of_metrics_gets_metrics", route::hides_metrics),
     independent(

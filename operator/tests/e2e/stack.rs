@@ -28,6 +28,13 @@ pub(crate) fn runs(cluster: &Cluster) -> Result<()> {
             "{running} of {count} {component} pods run"
         );
     }
+    // Kept for an hour after it has succeeded.
+    let jobs = cluster.list(SHOP, "jobs", &of_the_stack())?;
+    let done = jobs.iter().any(|job| {
+        name(job).starts_with("minimal-api-migrate-")
+            && job.pointer("/status/succeeded") == Some(&Value::from(1))
+    });
+    ensure!(done, "no migration has succeeded: {jobs:?}");
     let kinds = "deployments,statefulsets,services,serviceaccounts,configmaps,secrets,persistentvolumeclaims,poddisruptionbudgets,ingressroutes,middlewares,servicemonitors";
     let children = cluster.list(SHOP, kinds, &of_the_stack())?;
     let children: BTreeSet<String> = children

@@ -8,11 +8,14 @@ use operator::crd::TpStack;
 use operator::desired::metadata::Component;
 use operator::desired::{Stores, desired};
 use operator::kept::Pair;
+use operator::migration::Migration;
 use operator::observed::Observed;
 use operator::plan::credential_values;
 use operator::settings::Images;
 use operator::validate::{Stack, validate};
 use serde_json::{Value, json};
+
+use crate::text;
 
 fn stack(spec: &Value) -> Stack {
     let stack: TpStack = serde_json::from_value(
@@ -29,7 +32,13 @@ fn environment(stack: &Stack, files: &Path) -> BTreeMap<String, String> {
         postgres: pair.clone(),
         redis: pair,
     };
-    let children = desired(stack, &Images::default(), &Observed::default(), &stores);
+    let children = desired(
+        stack,
+        &Images::default(),
+        &Observed::default(),
+        &stores,
+        &Migration::default(),
+    );
     let deployment = serde_json::to_value(children.deployments.first().unwrap()).unwrap();
     let mut variables = BTreeMap::new();
     for variable in deployment
@@ -135,4 +144,67 @@ fn every_variable_of_the_contract_is_reserved() {
             );
         }
     }
+}
+
+/// The Job and Compose's one-shot service run the same argument of the same image, each with all that its API has.
+#[test]
+fn a_migration_runs_as_its_api_does_in_both_runtimes() {
+    let compose: Value = serde_saphyr::from_str(&text("compose/compose.yaml")).unwrap();
+    let (api, migrate) = (&compose["services"]["api"], &compose["services"]["migrate"]);
+    for field in [
+        "image",
+        "user",
+        "environment",
+        "volumes",
+        "read_only",
+        "cap_drop",
+        "security_opt",
+    ] {
+        assert!(api[field] != Value::Null, "{field}");
+        assert_eq!(migrate[field], api[field], "{field} of Compose's migrate");
+    }
+    assert_eq!(
+        api["depends_on"]["migrate"]["condition"],
+        "service_completed_successfully"
+    );
+
+    let stack = stack(&json!({}));
+    let job = operator::desired::migrate::job(&stack, &Images::default(), "a-volume").unwrap();
+    let job = serde_json::to_value(job).unwrap();
+    let stores = Stores {
+        postgres: Some(Pair::default()),
+        redis: Some(Pair::default()),
+    };
+    let children = desired(
+        &stack,
+        &Images::default(),
+        &Observed::default(),
+        &stores,
+        &Migration::default(),
+    );
+    let deployment = serde_json::to_value(children.deployments.first().unwrap()).unwrap();
+    let pod = |object: &Value, field: &str| {
+        let path = format!("/spec/template/spec/{field}");
+        object.pointer(&path).cloned().unwrap_or_default()
+    };
+    for field in [
+        "containers/0/image",
+        "containers/0/env",
+        "containers/0/volumeMounts",
+        "containers/0/securityContext",
+        "containers/0/resources",
+        "volumes",
+        "securityContext",
+        "serviceAccountName",
+        "automountServiceAccountToken",
+    ] {
+        assert!(pod(&job, field) != Value::Null, "{field}");
+        assert_eq!(pod(&job, field), pod(&deployment, field), "{field}");
+    }
+    assert_eq!(pod(&job, "containers/0/args"), migrate["command"]);
+    assert_eq!(
+        pod(&job, "containers/0/command"),
+        Value::Null,
+        "the entry point stays"
+    );
 }

@@ -35,14 +35,22 @@ pub(super) fn told(
         namespace: "tpstack-system".to_owned(),
         name: "tpstack-operator".to_owned(),
     };
-    status(
+    let told = status(
         &raw.metadata,
         Some(raw),
         old,
         outcome,
         &account,
         &at(second),
-    )
+    );
+    for condition in &told.conditions {
+        let message = &condition.message;
+        assert!(
+            !message.contains("  ") && !message.contains('\n'),
+            "a line of the source shows in {message:?}"
+        );
+    }
+    told
 }
 
 /// A run after which every workload was ready.

@@ -46,7 +46,14 @@ impl Kind {
 
     /// Whether a controller of Kubernetes itself writes to objects of this kind.
     pub(crate) fn is_written_by_kubernetes(&self) -> bool {
-        [DEPLOYMENT, STATEFUL_SET, DISRUPTION_BUDGET, VOLUME_CLAIM].contains(self)
+        [
+            DEPLOYMENT,
+            STATEFUL_SET,
+            DISRUPTION_BUDGET,
+            VOLUME_CLAIM,
+            JOB,
+        ]
+        .contains(self)
     }
 
     /// Whether objects of this kind are kept when their stack goes.
@@ -67,6 +74,7 @@ pub(crate) const VOLUME_CLAIM: Kind =
 pub(crate) const VOLUME: Kind = Kind::new("", "v1", "PersistentVolume", "persistentvolumes");
 pub(crate) const DEPLOYMENT: Kind = Kind::new("apps", "v1", "Deployment", "deployments");
 pub(crate) const STATEFUL_SET: Kind = Kind::new("apps", "v1", "StatefulSet", "statefulsets");
+pub(crate) const JOB: Kind = Kind::new("batch", "v1", "Job", "jobs");
 pub(crate) const DISRUPTION_BUDGET: Kind = Kind::new(
     "policy",
     "v1",
@@ -113,7 +121,8 @@ pub(crate) const STORAGE_CLASS: Kind =
 /// One child: its kind, and what its name has after the stack's.
 pub(crate) type Child = (Kind, &'static str);
 
-/// Every child of a stack with a route and monitoring, where both optional APIs are installed.
+/// Every child of a stack with a route and monitoring, where both optional APIs are installed. But the Job of its
+/// migration: it comes and goes, and its name depends on the image (`migrate.rs`).
 pub(crate) const CHILDREN: [Child; 18] = [
     (SERVICE_ACCOUNT, "api"),
     (DEPLOYMENT, "api"),

@@ -81,10 +81,12 @@ fn drop_kubernetes_annotations(metadata: &mut serde_json::Map<String, Value>) {
 }
 
 /// Every object of a namespace that a user or the operator made, by `Kind/name`: without the stacks themselves, what
-/// Kubernetes puts into each namespace, and what its controllers make of a workload or a Service.
+/// Kubernetes puts into each namespace, what its controllers make of a workload or a Service, and the Jobs of migrations,
+/// which come and go.
 pub(crate) async fn made_in(sandbox: &Sandbox) -> BTreeMap<String, Value> {
     let derived = [
         "Pod",
+        "Job",
         "ReplicaSet",
         "ControllerRevision",
         "Endpoints",

@@ -12,6 +12,7 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::{
     kinds,
     objects::object,
+    pods::{Migrations, Migrator},
     setup::{self, OPERATOR_ACCOUNT, OPERATOR_NAMESPACE},
     stack::Stack,
 };
@@ -25,6 +26,7 @@ static FINISHED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 pub(crate) struct Sandbox {
     pub(crate) client: Client,
     pub(crate) namespace: String,
+    migrator: Migrator,
     turn: Option<Turn>,
 }
 
@@ -107,7 +109,9 @@ impl Sandbox {
             .await
             .expect("an administrator may make namespaces");
         let namespace = made.metadata.name.expect("the server names it");
+        let pods = Api::namespaced_with(client.clone(), &namespace, &kinds::POD.resource());
         Self {
+            migrator: Migrator::start(pods),
             client,
             namespace,
             turn,
@@ -122,6 +126,11 @@ impl Sandbox {
             "subjects": [{"kind": "ServiceAccount", "name": OPERATOR_ACCOUNT, "namespace": OPERATOR_NAMESPACE}],
         });
         self.create(&kinds::ROLE_BINDING, binding).await;
+    }
+
+    /// How migrations end here from now on; well, unless a test says otherwise.
+    pub(crate) fn migrations(&self, wanted: Migrations) {
+        self.migrator.set(wanted);
     }
 
     /// Whether this test runs alone; asked by what only such a test may do.
