@@ -79,8 +79,29 @@ impl Connection {
 
     /// Sends a request line as it is given.
     pub(crate) fn request(&mut self, method: &str, host: &str, target: &str) -> Result<Response> {
-        let request =
-            format!("{method} {target} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\n\r\n");
+        self.send(method, host, target, "")
+    }
+
+    /// Sends JSON.
+    pub(crate) fn post(
+        &mut self,
+        host: &str,
+        target: &str,
+        body: &serde_json::Value,
+    ) -> Result<Response> {
+        self.send("POST", host, target, &body.to_string())
+    }
+
+    fn send(&mut self, method: &str, host: &str, target: &str, body: &str) -> Result<Response> {
+        let kind = if body.is_empty() {
+            ""
+        } else {
+            "Content-Type: application/json\r\n"
+        };
+        let request = format!(
+            "{method} {target} HTTP/1.1\r\nHost: {host}\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
         self.0.get_mut().write_all(request.as_bytes())?;
         self.0.get_mut().flush()?;
         self.read_response(method)

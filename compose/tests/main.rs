@@ -13,6 +13,7 @@ mod edge;
 mod files;
 mod http;
 mod init;
+mod items;
 mod outage;
 mod runner;
 mod secrets;
@@ -71,6 +72,7 @@ fn main() -> ExitCode {
             edge::https_is_verified_against_the_exported_authority,
             edge::health_answers_200,
             edge::data_comes_from_the_database_then_from_the_cache,
+            items::an_item_is_kept_and_a_second_up_replaces_nothing,
             edge::no_spelling_of_metrics_gets_metrics,
             edge::paths_that_only_look_like_metrics_reach_the_api,
             edge::another_host_reaches_nothing,
@@ -86,6 +88,7 @@ fn main() -> ExitCode {
             outage::the_api_answers_without_redis_and_caches_again_after,
             outage::every_replica_is_scraped_and_gets_requests,
             outage::a_stopped_replica_gets_no_request,
+            items::a_migration_that_fails_is_named_and_the_api_stays,
             outage::down_and_up_keep_data_and_passwords,
         ],
     );

@@ -3,6 +3,7 @@
 use crate::{
     data::sql,
     edge::connect,
+    items,
     secrets::digests,
     services::{query, targets_up},
     stack::{HOST, Stack, eventually},
@@ -91,6 +92,7 @@ pub(crate) fn down_and_up_keep_data_and_passwords(stack: &Stack) -> Result<()> {
         stack,
         "CREATE TABLE kept (word text); INSERT INTO kept VALUES ('still here')",
     )?;
+    let item = items::make(stack, "through it all")?;
     let before = digests(stack)?;
     stack.compose(&["down"])?;
     stack.compose(&["up", "--wait"])?;
@@ -99,6 +101,7 @@ pub(crate) fn down_and_up_keep_data_and_passwords(stack: &Stack) -> Result<()> {
         sql(stack, "SELECT word FROM kept")? == "still here",
         "the row is gone"
     );
+    items::has_name(stack, &item, "through it all")?;
     ensure!(
         connect(stack)?.get(HOST, "/health")?.status == 200,
         "it is not healthy"

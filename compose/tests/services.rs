@@ -193,6 +193,7 @@ pub(crate) fn every_container_is_confined(stack: &Stack) -> Result<()> {
         let service = service(&container)?;
         let host = &container["HostConfig"];
         let is_init = service == "init";
+        let is_one_shot = is_init || service == "migrate";
         let user = container["Config"]["User"].as_str().unwrap_or_default();
         ensure!(
             host["ReadonlyRootfs"] == true,
@@ -235,12 +236,21 @@ pub(crate) fn every_container_is_confined(stack: &Stack) -> Result<()> {
             "{service}: it holds the Docker socket"
         );
         ensure!(
-            is_init || !container["Config"]["Healthcheck"].is_null(),
+            is_one_shot || !container["Config"]["Healthcheck"].is_null(),
             "{service}: it has no health check"
         );
         services.insert(service);
     }
-    let all = ["api", "init", "postgres", "prometheus", "redis", "traefik"].map(str::to_owned);
+    let all = [
+        "api",
+        "init",
+        "migrate",
+        "postgres",
+        "prometheus",
+        "redis",
+        "traefik",
+    ]
+    .map(str::to_owned);
     ensure!(
         services == BTreeSet::from(all),
         "the services are {services:?}"
