@@ -141,15 +141,16 @@ impl Front {
         B: HttpBody<Data = Bytes> + Send + 'static,
         B::Error: Into<Box<dyn StdError + Send + Sync>>,
     {
-        if endpoint == Endpoint::Unmatched {
-            return Err(Error::NotFound);
-        }
         let (parts, body) = request.into_parts();
+        // A body is read even if nobody wants it: the next request is behind it.
         let body = if body.is_end_stream() {
             Body::empty()
         } else {
             self.whole(body).await?.into()
         };
+        if endpoint == Endpoint::Unmatched {
+            return Err(Error::NotFound);
+        }
         let mut router = self.0.router.clone();
         let answer = router.call(Request::from_parts(parts, body));
         let deadline = self.0.deadline;

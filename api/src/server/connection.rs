@@ -18,10 +18,10 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use std::{
     convert::Infallible,
-    future::{Future, Ready, poll_fn, ready},
+    future::{Future, Ready, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -82,8 +82,7 @@ impl Protocols {
         };
         let stream = TokioIo::new(stream);
         let requests = Arc::clone(&pace);
-        let service =
-            service_fn(move |request: Request<Incoming>| answer(&front, request, requests.begin()));
+        let service = service_fn(move |request| answer(&front, request, requests.begin()));
         let ended = match protocol {
             Protocol::Http1 => {
                 let mut connection = pin!(self.http1.serve_connection(stream, service));
@@ -141,12 +140,14 @@ fn answer(
     request: Request<Incoming>,
     in_flight: InFlight,
 ) -> Either<Ready<Answered>, BoxFuture<'static, Answered>> {
+    let request = request.map(|body| Asked::new(body, &in_flight));
     let hop = request.version() <= Version::HTTP_11;
     // A length beside it was ignored, as it must be; and then the connection must end (RFC 9112 §6.3).
     let chunked = hop && request.headers().contains_key(header::TRANSFER_ENCODING);
     // Clients of a server that drains look for another one by themselves, before this one hangs up.
     let finish = move |mut response: Response<Body>, draining: bool| {
-        if hop && (chunked || draining) {
+        // Nobody reads the rest of a body that was refused: without this word a client would send its next request here.
+        if hop && (chunked || draining || in_flight.pace().left_unread()) {
             let close = HeaderValue::from_static("close");
             response.headers_mut().insert(header::CONNECTION, close);
         }
@@ -156,7 +157,9 @@ fn answer(
         }))
     };
     match front.answer(request) {
-        Either::Left(response) => Either::Left(ready(finish(response, front.draining()))),
+        Either::Left(response) => {
+            Either::Left(std::future::ready(finish(response, front.draining())))
+        }
         Either::Right(answering) => {
             let front = front.clone();
             Either::Right(Box::pin(async move {
@@ -164,6 +167,50 @@ fn answer(
                 finish(response, front.draining())
             }))
         }
+    }
+}
+
+/// A request's body, which tells the connection's pace when it was read to its end.
+struct Asked {
+    body: Incoming,
+    pace: Option<Arc<Pace>>,
+}
+
+impl Asked {
+    fn new(body: Incoming, in_flight: &InFlight) -> Self {
+        let pace = (!body.is_end_stream()).then(|| Arc::clone(in_flight.pace()));
+        if let Some(pace) = &pace {
+            pace.body_begins();
+        }
+        Self { body, pace }
+    }
+}
+
+impl HttpBody for Asked {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(context));
+        let ended = frame.is_none() || self.body.is_end_stream();
+        if ended
+            && !matches!(frame, Some(Err(_)))
+            && let Some(pace) = self.pace.take()
+        {
+            pace.body_ended();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
     }
 }
 

@@ -60,6 +60,8 @@ pub(super) struct Pace {
     reading: AtomicBool,
     /// Since when the client has not read all it was sent; 0 when it has.
     blocked: AtomicU64,
+    /// A request's body was not read to its end. In HTTP/1.1 it is the last request's; in HTTP/2 it says nothing.
+    unread: AtomicBool,
     /// Bytes that come between requests are the beginning of a head; not so in HTTP/2.
     multiplexed: AtomicBool,
     stopping: AtomicBool,
@@ -77,6 +79,7 @@ impl Pace {
             in_flight: AtomicU32::new(0),
             reading: AtomicBool::new(true),
             blocked: AtomicU64::new(0),
+            unread: AtomicBool::new(false),
             multiplexed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             cut: AtomicBool::new(false),
@@ -127,6 +130,26 @@ impl Pace {
         InFlight(Arc::clone(self))
     }
 
+    /// The request that was taken has a body.
+    pub(super) fn body_begins(&self) {
+        self.unread.store(true, Relaxed);
+    }
+
+    /// That body was read to its end.
+    pub(super) fn body_ended(&self) {
+        self.unread.store(false, Relaxed);
+    }
+
+    /// Whether the client may still be sending the body of a request that is answered, or will be.
+    pub(super) fn left_unread(&self) -> bool {
+        self.unread.load(Relaxed)
+    }
+
+    /// Whether the client began a head and has not ended it, or not with one that can be read.
+    pub(super) fn left_unparsed(&self) -> bool {
+        self.reading.load(Relaxed)
+    }
+
     /// Whether the connection should end when it can. Whoever asks is woken when that changes.
     pub(super) fn stopping(&self) -> bool {
         self.stopping.load(Acquire)
@@ -174,6 +197,13 @@ impl Pace {
 
 /// A request on a connection.
 pub(super) struct InFlight(Arc<Pace>);
+
+impl InFlight {
+    /// That of its connection.
+    pub(super) fn pace(&self) -> &Arc<Pace> {
+        &self.0
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {

@@ -4,6 +4,7 @@ use super::pace::Pace;
 use std::{
     future::poll_fn,
     io,
+    mem::MaybeUninit,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, ready},
@@ -31,6 +32,10 @@ pub(super) struct Stream {
     /// How much of `first` is there, and how much of that was read again.
     length: usize,
     replayed: usize,
+    /// The client has said its last.
+    ended: bool,
+    /// We have said ours.
+    shut: bool,
 }
 
 impl Stream {
@@ -41,6 +46,8 @@ impl Stream {
             first: [0; PREFACE.len()],
             length: 0,
             replayed: 0,
+            ended: false,
+            shut: false,
         }
     }
 
@@ -101,6 +108,8 @@ impl AsyncRead for Stream {
         ready!(Pin::new(&mut this.socket).poll_read(context, buffer))?;
         if buffer.filled().len() > before {
             this.pace.read();
+        } else if buffer.remaining() > 0 {
+            this.ended = true;
         }
         Poll::Ready(Ok(()))
     }
@@ -126,8 +135,27 @@ impl AsyncWrite for Stream {
         Pin::new(&mut self.socket).poll_flush(context)
     }
 
+    /// Says that no more will come. To close a socket while bytes arrive that nobody read resets it, and the reset may
+    /// overtake the answer that told the client what was wrong: so the rest of what was refused is read and dropped, until
+    /// the client ends. For as long as it may take to read the answer, which is what it is given the time for.
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_shutdown(context)
+        let this = &mut *self;
+        if !this.shut {
+            ready!(Pin::new(&mut this.socket).poll_shutdown(context))?;
+            this.shut = true;
+            if this.pace.left_unread() || this.pace.left_unparsed() {
+                this.pace.blocked();
+            } else {
+                this.ended = true;
+            }
+        }
+        while !this.ended {
+            let mut dropped = [MaybeUninit::uninit(); 4096];
+            let mut buffer = ReadBuf::uninit(&mut dropped);
+            let read = ready!(Pin::new(&mut this.socket).poll_read(context, &mut buffer));
+            this.ended = read.is_err() || buffer.filled().is_empty();
+        }
+        Poll::Ready(Ok(()))
     }
 }
 

@@ -122,6 +122,24 @@ async fn a_client_that_does_not_read_is_hung_up() {
 }
 
 #[tokio::test]
+async fn a_refused_client_that_neither_ends_nor_goes_is_hung_up() {
+    let api = Api::start(&[("HEADER_TIMEOUT_SECONDS", "1")]).await;
+    let head = b"POST /api/items HTTP/1.1\r\nhost: x\r\ncontent-length: 1000000\r\n\r\n";
+    let mut refused = dawdler(&api, head);
+    let mut start = [0; 12];
+    refused.read_exact(&mut start).unwrap();
+    assert_eq!(&start, b"HTTP/1.1 413");
+    eventually("it is hung up", async || {
+        let cut = r#"app_connections_cut_total{reason="write"}"#;
+        match (api.metric(cut).await, api.metric("app_connections").await) {
+            (1.0, 1.0) => Ok(()),
+            (cut, open) => Err(format!("{cut} were, {open} are open")),
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn clients_beyond_the_last_are_turned_away_at_once() {
     let api = Api::start(&[("MAX_CONNECTIONS", "3")]).await;
     assert_eq!(api.get("/health").await.status, 200);
