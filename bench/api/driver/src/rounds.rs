@@ -1,4 +1,5 @@
-//! The measuring itself: rounds in which the peers take turns, so that whatever else the machine does meets all of them.
+//! The measuring itself: rounds in which all peers run and take short turns, so that whatever else the machine does meets
+//! all of them.
 
 use crate::{
     load::{Load, Outcome, Pace},
@@ -10,12 +11,17 @@ use crate::{
     statistics::{megabytes, percentile},
 };
 use anyhow::{Context, Result};
-use std::{thread::sleep, time::Duration};
+use std::{net::SocketAddr, thread::sleep, time::Duration};
 
 /// Between the first answer and the look at the memory: connections to Postgres and Redis are made meanwhile.
 const REST: Duration = Duration::from_millis(1500);
-/// A thread that ends while it is measured spoils a load, which is then repeated.
+/// The closed loop of a round comes in so many slices, and the peers take turns slice by slice: a machine's speed changes
+/// within seconds.
+const SLICES: u32 = 10;
+/// A thread that ends while it is measured spoils a slice, which is then repeated.
 const TRIES: usize = 3;
+/// How long the open loop of a round lasts.
+const OPEN_LOOP: Duration = Duration::from_secs(3);
 
 /// One peer under one kind of request in one round.
 pub(crate) struct Sample {
@@ -57,8 +63,24 @@ pub(crate) struct Measured {
     pub(crate) lives: Vec<Life>,
 }
 
+/// A peer that runs, in one round.
+struct Player {
+    peer: Peer,
+    server: Server,
+    /// Bytes in memory before any load.
+    at_rest: u64,
+}
+
+/// The closed loop of one peer so far.
+#[derive(Default)]
+struct Closed {
+    cpu: Duration,
+    elapsed: Duration,
+    requests: u32,
+}
+
 impl Measured {
-    /// Lets each peer take its turn in each round; `tell` hears what comes next.
+    /// Lets the peers take their turns, round by round; `tell` hears what comes next.
     pub(crate) fn rounds(
         count: usize,
         programs: &Programs,
@@ -67,12 +89,10 @@ impl Measured {
     ) -> Result<Self> {
         let mut measured = Self::default();
         for round in 1..=count {
-            for peer in Peer::ALL {
-                tell(&format!("round {round} of {count}: {}", peer.name()));
-                measured
-                    .turn(round, peer, programs, services)
-                    .with_context(|| format!("round {round}, {}", peer.name()))?;
-            }
+            tell(&format!("round {round} of {count}"));
+            measured
+                .round(round, programs, services)
+                .with_context(|| format!("round {round}"))?;
         }
         Ok(measured)
     }
@@ -83,85 +103,136 @@ impl Measured {
         self.samples.iter().filter(wanted)
     }
 
-    fn turn(
-        &mut self,
-        round: usize,
-        peer: Peer,
-        programs: &Programs,
-        services: &Services,
-    ) -> Result<()> {
-        let server = programs.start(peer, services)?;
-        let mut redis = services.redis()?;
-        sleep(REST);
-        let (at_rest, _) = server.memory()?;
-        for scenario in Scenario::ALL
-            .into_iter()
-            .filter(|scenario| scenario.is_for(peer))
-        {
-            let (cpu, closed) = repeated(&server, &mut redis, scenario)?;
-            let open_loop = Pace::per_second(scenario.rate());
-            let seconds = Duration::from_secs(3);
-            let count = u32::try_from(seconds.as_secs())? * scenario.rate();
-            let open = send(&server, &mut redis, scenario, count, open_loop)?;
-            self.samples.push(Sample {
-                round,
+    fn round(&mut self, round: usize, programs: &Programs, services: &Services) -> Result<()> {
+        let mut players = Vec::new();
+        for peer in Peer::ALL {
+            let server = programs.start(peer, services)?;
+            sleep(REST);
+            let (at_rest, _) = server.memory()?;
+            players.push(Player {
                 peer,
-                scenario,
-                cpu: cpu.as_secs_f64() * 1e6 / f64::from(scenario.requests()),
-                per_second: f64::from(scenario.requests()) / closed.elapsed.as_secs_f64(),
-                latencies: open.latencies,
+                server,
+                at_rest,
             });
         }
-        let (_, peak) = server.memory()?;
-        self.lives.push(Life {
-            round,
-            peer,
-            first_answer: server.first_answer.as_secs_f64() * 1e3,
-            at_rest: megabytes(at_rest),
-            peak: megabytes(peak),
-        });
-        server.stop()
+        let mut redis = services.redis()?;
+        for scenario in Scenario::ALL {
+            let takes_part = |player: &&Player| scenario.is_for(player.peer);
+            let players: Vec<&Player> = players.iter().filter(takes_part).collect();
+            for (player, closed) in players.iter().zip(closed(&players, &mut redis, scenario)?) {
+                self.samples
+                    .push(sample(round, player, &mut redis, scenario, &closed)?);
+            }
+        }
+        for player in players {
+            let (_, peak) = player.server.memory()?;
+            self.lives.push(Life {
+                round,
+                peer: player.peer,
+                first_answer: player.server.first_answer.as_secs_f64() * 1e3,
+                at_rest: megabytes(player.at_rest),
+                peak: megabytes(peak),
+            });
+            player.server.stop()?;
+        }
+        Ok(())
     }
 }
 
-/// The closed loop with the CPU time it took.
-fn repeated(server: &Server, redis: &mut Redis, scenario: Scenario) -> Result<(Duration, Outcome)> {
+/// The closed loops of these peers, slice by slice in turn, and what each took.
+fn closed(players: &[&Player], redis: &mut Redis, scenario: Scenario) -> Result<Vec<Closed>> {
+    for player in players {
+        let requests = scenario.warm_up(player.peer);
+        Turn::prepare(&player.server, redis, scenario)?.load(redis, requests, Pace::Closed)?;
+    }
+    let mut sums: Vec<Closed> = players.iter().map(|_| Closed::default()).collect();
+    for _ in 0..SLICES {
+        for (player, sum) in players.iter().zip(&mut sums) {
+            let requests = scenario.requests(player.peer) / SLICES;
+            let (cpu, outcome) = slice(&player.server, redis, scenario, requests)
+                .with_context(|| format!("{}, {}", player.peer.name(), scenario.name()))?;
+            sum.cpu += cpu;
+            sum.elapsed += outcome.elapsed;
+            sum.requests += requests;
+        }
+    }
+    Ok(sums)
+}
+
+/// One slice, with the CPU time it took.
+fn slice(
+    server: &Server,
+    redis: &mut Redis,
+    scenario: Scenario,
+    requests: u32,
+) -> Result<(Duration, Outcome)> {
     let mut failed = None;
     for _ in 0..TRIES {
-        match closed(server, redis, scenario)? {
-            (Ok(cpu), outcome) => return Ok((cpu, outcome)),
-            (Err(error), _) => failed = Some(error),
+        let mut turn = Turn::prepare(server, redis, scenario)?;
+        let before = server.cpu()?;
+        let outcome = turn.load(redis, requests, Pace::Closed)?;
+        match server.cpu()?.since(&before) {
+            Ok(cpu) => return Ok((cpu, outcome)),
+            Err(error) => failed = Some(error),
         }
     }
     Err(failed.context("at least one try")?)
 }
 
-fn closed(
-    server: &Server,
+/// What a peer did in a round, with the open loop, which it has to itself.
+fn sample(
+    round: usize,
+    player: &Player,
     redis: &mut Redis,
     scenario: Scenario,
-) -> Result<(Result<Duration>, Outcome)> {
-    send(server, redis, scenario, scenario.warm_up(), Pace::Closed)?;
-    let before = server.cpu()?;
-    let outcome = send(server, redis, scenario, scenario.requests(), Pace::Closed)?;
-    Ok((server.cpu()?.since(&before), outcome))
+    closed: &Closed,
+) -> Result<Sample> {
+    let count = u32::try_from(OPEN_LOOP.as_secs())? * scenario.rate();
+    let pace = Pace::per_second(scenario.rate());
+    let open = Turn::prepare(&player.server, redis, scenario)?.load(redis, count, pace)?;
+    let requests = f64::from(closed.requests);
+    Ok(Sample {
+        round,
+        peer: player.peer,
+        scenario,
+        cpu: closed.cpu.as_secs_f64() * 1e6 / requests,
+        per_second: requests / closed.elapsed.as_secs_f64(),
+        latencies: open.latencies,
+    })
 }
 
-fn send(
-    server: &Server,
-    redis: &mut Redis,
+/// A peer that is about to be asked.
+struct Turn {
+    address: SocketAddr,
     scenario: Scenario,
-    count: u32,
-    pace: Pace,
-) -> Result<Outcome> {
-    if scenario == Scenario::Miss {
-        return misses::run(server.address(), redis, count, pace);
+    /// Open connections; a miss brings its own.
+    load: Option<Load>,
+}
+
+impl Turn {
+    /// Connects, and sees to it that what is to be cached is.
+    fn prepare(server: &Server, redis: &mut Redis, scenario: Scenario) -> Result<Self> {
+        let address = server.address();
+        let load = match scenario {
+            Scenario::Miss => None,
+            _ => Some(Load::open(address, CONNECTIONS)?),
+        };
+        if scenario == Scenario::Cached {
+            // A fresh copy, written by this very peer, lives longer than the load that follows.
+            redis.delete(misses::KEY)?;
+            misses::run(address, redis, 1, Pace::Closed)?;
+        }
+        Ok(Self {
+            address,
+            scenario,
+            load,
+        })
     }
-    let mut load = Load::open(server.address(), CONNECTIONS)?;
-    if scenario == Scenario::Cached {
-        // A fresh copy, written by this very peer, lives longer than the load that follows.
-        redis.delete(misses::KEY)?;
-        misses::run(server.address(), redis, 1, Pace::Closed)?;
+
+    fn load(&mut self, redis: &mut Redis, count: u32, pace: Pace) -> Result<Outcome> {
+        match &mut self.load {
+            None => misses::run(self.address, redis, count, pace),
+            Some(load) => load.run(self.scenario.path(), self.scenario.expected(), count, pace),
+        }
     }
-    load.run(scenario.path(), scenario.expected(), count, pace)
 }

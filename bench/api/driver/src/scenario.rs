@@ -58,16 +58,19 @@ impl Scenario {
     }
 
     /// How many requests warm the peer up: enough for a compiler at run time to have done its work.
-    pub(crate) fn warm_up(self) -> u32 {
-        self.requests() / 10
+    pub(crate) fn warm_up(self, peer: Peer) -> u32 {
+        self.requests(peer) / 10
     }
 
-    /// How many requests the CPU time is taken over.
-    pub(crate) fn requests(self) -> u32 {
-        match self {
-            Self::Health | Self::Cached => 40_000,
-            Self::Miss => 2_000,
-            Self::Metrics => 4_000,
+    /// How many requests the CPU time is taken over: one to three seconds' worth, or what happens now and then would be
+    /// too large a part of it.
+    pub(crate) fn requests(self, peer: Peer) -> u32 {
+        match (self, peer) {
+            (Self::Health | Self::Cached, Peer::Express) => 30_000,
+            (Self::Health | Self::Cached, Peer::Floor | Peer::Ours) => 300_000,
+            (Self::Miss, _) => 4_000,
+            (Self::Metrics, Peer::Express) => 4_000,
+            (Self::Metrics, Peer::Floor | Peer::Ours) => 100_000,
         }
     }
 
