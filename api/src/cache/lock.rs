@@ -3,8 +3,14 @@
 
 use super::{Value, tiered::Content};
 use crate::redis::{Redis, RedisError};
-use ::redis::{Value as Reply, cmd, pipe};
-use std::{sync::Arc, time::Duration};
+use ::redis::{Pipeline, Value as Reply, pipe};
+use std::{
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
+};
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -21,51 +27,35 @@ const RELEASE: &str =
 
 /// Whose turn it is to ask the database.
 pub(super) enum Turn {
-    /// Nobody's any more: here is the value.
-    Over(Arc<Value>),
+    /// Nobody's any more: here is the value. The lock may be ours all the same.
+    Over(Arc<Value>, Option<Lock>),
     /// Ours, until the lock is released.
     Ours(Lock),
+    /// Another process's, for now.
+    Theirs(Lock),
     /// Anybody's.
     Free,
 }
 
 /// The right to ask for the others too.
 pub(super) struct Lock {
-    redis: Redis,
     key: String,
     token: String,
 }
 
-/// Asks for the lock on `key`, or waits for what its owner brings.
-pub(super) async fn turn(redis: &Redis, key: &str) -> Turn {
-    let lock = Lock {
-        redis: redis.clone(),
-        key: format!("{key}:lock"),
-        token: Uuid::now_v7().to_string(),
-    };
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let Ok((granted, content)) = lock.ask(key).await else {
-            return Turn::Free;
-        };
-        match (granted, content) {
-            (Reply::Okay, Content::Value(value)) => {
-                lock.release().await;
-                return Turn::Over(value);
-            }
-            (_, Content::Value(value)) => return Turn::Over(value),
-            (Reply::Okay, _) => return Turn::Ours(lock),
-            (Reply::Nil, _) if Instant::now() < deadline => sleep(INTERVAL).await,
-            // Not granted in time, or not to this user.
-            _ => return Turn::Free,
+impl Lock {
+    /// A lock on `key`, which nobody has asked for yet.
+    pub(super) fn new(key: &str) -> Self {
+        static PROCESS: LazyLock<Uuid> = LazyLock::new(Uuid::now_v7);
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self {
+            key: format!("{key}:lock"),
+            token: format!("{}/{}", *PROCESS, NEXT.fetch_add(1, Relaxed)),
         }
     }
-}
 
-impl Lock {
-    /// The value is looked for after the lock was asked for: the last owner wrote it before it let go.
-    async fn ask(&self, key: &str) -> Result<(Reply, Content), RedisError> {
-        let mut pipeline = pipe();
+    /// Asks for it, and then once more for the value of `key`: the last owner wrote it before it let go. Two replies.
+    pub(super) fn ask(&self, pipeline: &mut Pipeline, key: &str) {
         let milliseconds = u64::try_from(LIFETIME.as_millis()).unwrap_or(u64::MAX);
         pipeline
             .cmd("SET")
@@ -75,15 +65,46 @@ impl Lock {
             .arg("PX")
             .arg(milliseconds);
         pipeline.cmd("GET").arg(key);
-        pipeline.ignore_errors();
-        let [granted, reply] = self.redis.pipeline(&pipeline).await?;
-        Ok((granted, Content::from(reply)))
     }
 
-    /// Lets the others go on. If this fails, time does it.
-    pub(super) async fn release(self) {
-        let mut release = cmd("EVAL");
-        release.arg(RELEASE).arg(1).arg(&self.key).arg(&self.token);
-        _ = self.redis.query::<Reply>(&release).await;
+    /// What these two replies mean.
+    pub(super) fn turn(self, granted: Reply, content: Content) -> Turn {
+        match (granted, content) {
+            (Reply::Okay, Content::Value(value)) => Turn::Over(value, Some(self)),
+            (_, Content::Value(value)) => Turn::Over(value, None),
+            (Reply::Okay, _) => Turn::Ours(self),
+            (Reply::Nil, _) => Turn::Theirs(self),
+            // Not granted to this user.
+            _ => Turn::Free,
+        }
+    }
+
+    /// Lets the others go on. If this fails, time does it. One reply.
+    pub(super) fn release(&self, pipeline: &mut Pipeline) {
+        let release = pipeline.cmd("EVAL").arg(RELEASE).arg(1);
+        release.arg(&self.key).arg(&self.token);
+    }
+
+    /// Waits for what its present owner brings, or until it is ours, or long enough. Never [`Turn::Theirs`].
+    pub(super) async fn wait(self, redis: &Redis, key: &str) -> Turn {
+        let mut lock = self;
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            sleep(INTERVAL).await;
+            lock = match lock.demand(redis, key).await.unwrap_or(Turn::Free) {
+                Turn::Theirs(lock) if Instant::now() < deadline => lock,
+                Turn::Theirs(_) => return Turn::Free,
+                turn => return turn,
+            };
+        }
+    }
+
+    /// Asks for it now, and for what is there by now.
+    pub(super) async fn demand(self, redis: &Redis, key: &str) -> Result<Turn, RedisError> {
+        let mut pipeline = pipe();
+        self.ask(&mut pipeline, key);
+        pipeline.ignore_errors();
+        let [granted, reply] = redis.pipeline(&pipeline).await?;
+        Ok(self.turn(granted, Content::from(reply)))
     }
 }

@@ -4,7 +4,7 @@
 use super::{
     DEPENDENCY, Fetched, LONGEST_VALUE, Landed, Value,
     local::{Intent, Local},
-    lock::{self, Turn},
+    lock::{Lock, Turn},
 };
 use crate::{
     health::Condition,
@@ -58,53 +58,57 @@ impl Tiered {
     where
         F: Future<Output = Result<String, StoreError>>,
     {
-        let lookup = match self.read(key).await {
-            Ok(Content::Value(value)) => return Landed::cached(value),
-            Ok(Content::Nothing) => CacheResult::Miss,
-            Ok(Content::Unusable) => {
+        let (lookup, turn) = match self.read(key).await {
+            Ok((Content::Value(value), turn)) => {
+                self.let_go(turn);
+                return Landed::cached(value);
+            }
+            Ok((Content::Nothing, turn)) => (CacheResult::Miss, turn),
+            Ok((Content::Unusable, turn)) => {
                 self.metrics.dependency_error(DEPENDENCY, "value");
-                CacheResult::Error
+                (CacheResult::Error, turn)
             }
             Err(error) => {
                 self.note(&error);
                 return Landed::loaded(load().await, CacheResult::Error);
             }
         };
-        let lock = match lock::turn(&self.redis, key).await {
-            Turn::Over(value) => return Landed::cached(value),
+        let turn = match turn {
+            Turn::Theirs(lock) => lock.wait(&self.redis, key).await,
+            turn => turn,
+        };
+        let lock = match turn {
+            Turn::Over(value, lock) => {
+                if let Some(lock) = lock {
+                    self.let_go(Turn::Ours(lock));
+                }
+                return Landed::cached(value);
+            }
             Turn::Ours(lock) => Some(lock),
-            Turn::Free => None,
+            Turn::Theirs(_) | Turn::Free => None,
         };
         let landed = Landed::loaded(load().await, lookup);
-        if let Ok(Fetched { value, .. }) = &landed.outcome {
-            self.write(key, value.text(), lifetime).await;
-        }
-        if let Some(lock) = lock {
-            lock.release().await;
-        }
+        let value = landed.outcome.as_ref().ok();
+        let written = value.map(|Fetched { value, .. }| (value.text(), lifetime));
+        self.write_and_release(key, written, lock).await;
         landed
     }
 
-    async fn read(&self, key: &str) -> Result<Content, RedisError> {
-        match self.local.intend(key) {
-            Some(intent) => self.read_and_keep(key, intent).await,
-            None => match self.redis.query::<Reply>(cmd("GET").arg(key)).await {
-                Ok(reply) => Ok(Content::from(reply)),
-                Err(error) if error.code() == Some("WRONGTYPE") => Ok(Content::Unusable),
-                Err(error) => Err(error),
-            },
-        }
-    }
-
-    /// Reads a value and what is left of its life, in this order: a change in between is told before the second answer.
-    async fn read_and_keep(&self, key: &str, intent: Intent) -> Result<Content, RedisError> {
+    /// What Redis has, and whose turn it is if it has nothing.
+    async fn read(&self, key: &str) -> Result<(Content, Turn), RedisError> {
+        let lock = Lock::new(key);
+        let Some(intent) = self.local.intend(key) else {
+            return self.read_only(key, lock).await;
+        };
         let mut pipeline = pipe();
         // From here on the server remembers that this connection has read the next command's key, there or not.
         pipeline.cmd("CLIENT").arg("CACHING").arg("YES");
         pipeline.cmd("GET").arg(key);
         pipeline.cmd("PTTL").arg(key);
+        // Who has lost its copy, or has none yet, mostly finds nothing in Redis either: so this is asked with it.
+        lock.ask(&mut pipeline, key);
         pipeline.ignore_errors();
-        let [promise, reply, left] = self.redis.pipeline(&pipeline).await?;
+        let [promise, reply, left, granted, again] = self.redis.pipeline(&pipeline).await?;
         if let Reply::ServerError(error) = &reply
             && error.code() != "WRONGTYPE"
         {
@@ -112,25 +116,77 @@ impl Tiered {
         }
         let content = Content::from(reply);
         if let (Content::Value(value), Reply::Okay) = (&content, promise) {
-            match left {
-                Reply::Int(-1) => self.local.keep(intent, key, Arc::clone(value), None),
-                Reply::Int(left) => {
-                    // Gone since it was read: nothing is left of it.
-                    let left = Duration::from_millis(u64::try_from(left).unwrap_or(0));
-                    self.local.keep(intent, key, Arc::clone(value), Some(left));
-                }
-                _ => {}
-            }
+            self.keep(intent, key, value, &left);
         }
-        Ok(content)
+        Ok((content, lock.turn(granted, Content::from(again))))
     }
 
-    async fn write(&self, key: &str, text: &str, lifetime: Duration) {
-        let milliseconds = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
-        let mut set = cmd("SET");
-        set.arg(key).arg(text).arg("PX").arg(milliseconds);
-        if let Err(error) = self.redis.query::<()>(&set).await {
-            self.note(&error);
+    /// Where no copy is kept, most of what is asked for is there.
+    async fn read_only(&self, key: &str, lock: Lock) -> Result<(Content, Turn), RedisError> {
+        let content = match self.redis.query::<Reply>(cmd("GET").arg(key)).await {
+            Ok(reply) => Content::from(reply),
+            Err(error) if error.code() == Some("WRONGTYPE") => Content::Unusable,
+            Err(error) => return Err(error),
+        };
+        let turn = match content {
+            Content::Value(_) => Turn::Free,
+            _ => lock.demand(&self.redis, key).await.unwrap_or(Turn::Free),
+        };
+        Ok((content, turn))
+    }
+
+    /// Keeps a copy for what is left of the value's life. That was asked for after the value: a change in between is told
+    /// before the answer.
+    fn keep(&self, intent: Intent, key: &str, value: &Arc<Value>, left: &Reply) {
+        let left = match *left {
+            Reply::Int(-1) => None,
+            // Negative: gone since it was read, nothing is left of it.
+            Reply::Int(left) => Some(Duration::from_millis(u64::try_from(left).unwrap_or(0))),
+            _ => return,
+        };
+        self.local.keep(intent, key, Arc::clone(value), left);
+    }
+
+    /// The value first, so that whoever gets the lock next finds it; both in one go.
+    async fn write_and_release(
+        &self,
+        key: &str,
+        value: Option<(&str, Duration)>,
+        lock: Option<Lock>,
+    ) {
+        let mut pipeline = pipe();
+        if let Some((text, lifetime)) = value {
+            let milliseconds = u64::try_from(lifetime.as_millis()).unwrap_or(u64::MAX);
+            let set = pipeline.cmd("SET").arg(key).arg(text);
+            set.arg("PX").arg(milliseconds);
+        }
+        if let Some(lock) = &lock {
+            lock.release(&mut pipeline);
+        }
+        if pipeline.is_empty() {
+            return;
+        }
+        pipeline.ignore_errors();
+        let written = match self.redis.pipeline::<Vec<Reply>>(&pipeline).await {
+            Ok(replies) => replies.into_iter().next(),
+            Err(error) => return self.note(&error),
+        };
+        if let (Some(_), Some(Reply::ServerError(error))) = (value, written) {
+            self.note(&error.into());
+        }
+    }
+
+    /// Gives back a lock that is not needed: nobody waits for that.
+    fn let_go(&self, turn: Turn) {
+        if let Turn::Ours(lock) | Turn::Over(_, Some(lock)) = turn {
+            let redis = self.redis.clone();
+            tokio::spawn(async move {
+                let mut pipeline = pipe();
+                lock.release(&mut pipeline);
+                pipeline.ignore_errors();
+                // If this fails, time does it.
+                _ = redis.pipeline::<Vec<Reply>>(&pipeline).await;
+            });
         }
     }
 
