@@ -56,15 +56,47 @@ struct BuildInfo {
 /// A value for each of a label's values.
 type PerLabel<const N: usize> = [AtomicU64; N];
 
-/// Requests of one endpoint, by method and outcome.
-type PerRequest = [PerLabel<{ Outcome::COUNT }>; Method::ALL.len()];
+/// Requests of one endpoint and method, by outcome. Most never happen, and a scrape does not look at those.
+struct Requests {
+    /// The outcomes that did happen, a bit each.
+    seen: AtomicU64,
+    counts: PerLabel<{ Outcome::COUNT }>,
+}
+
+impl Requests {
+    fn new() -> Self {
+        const { assert!(Outcome::COUNT <= 64, "a bit for each outcome") };
+        Self {
+            seen: AtomicU64::new(0),
+            counts: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
+    }
+
+    fn count(&self, outcome: Outcome) {
+        increment(self.counts.get(outcome.number()));
+        let bit = 1 << outcome.number();
+        if self.seen.load(Relaxed) & bit == 0 {
+            self.seen.fetch_or(bit, Relaxed);
+        }
+    }
+
+    /// The outcomes that happened, by number, and how often.
+    fn seen(&self) -> impl Iterator<Item = (usize, u64)> {
+        let mut seen = self.seen.load(Relaxed);
+        std::iter::from_fn(move || {
+            let number = seen.trailing_zeros() as usize;
+            seen &= seen.checked_sub(1)?;
+            Some((number, self.counts.get(number)?.load(Relaxed)))
+        })
+    }
+}
 
 /// What is counted rarely, under names of our own code.
 type Rare<K> = Mutex<BTreeMap<K, u64>>;
 
 struct Series {
     build: OnceLock<BuildInfo>,
-    requests: [PerRequest; Endpoint::COUNT],
+    requests: [[Requests; Method::ALL.len()]; Endpoint::COUNT],
     latency: [Histogram<{ REQUEST_BOUNDS.len() }>; Endpoint::COUNT],
     in_flight: AtomicU64,
     connections: AtomicU64,
@@ -88,7 +120,7 @@ impl Metrics {
     pub fn new() -> Self {
         Self(Arc::new(Series {
             build: OnceLock::new(),
-            requests: counters(),
+            requests: std::array::from_fn(|_| std::array::from_fn(|_| Requests::new())),
             latency: std::array::from_fn(|_| Histogram::new(REQUEST_BOUNDS)),
             in_flight: AtomicU64::new(0),
             connections: AtomicU64::new(0),
@@ -115,13 +147,10 @@ impl Metrics {
 
     /// Counts and times a request that ended.
     pub fn request(&self, endpoint: Endpoint, method: Method, outcome: Outcome, took: Duration) {
-        let place = self
-            .0
-            .requests
-            .get(endpoint as usize)
-            .and_then(|methods| methods.get(method as usize))
-            .and_then(|outcomes| outcomes.get(outcome.number()));
-        increment(place);
+        let requests = self.0.requests.get(endpoint as usize);
+        if let Some(requests) = requests.and_then(|methods| methods.get(method as usize)) {
+            requests.count(outcome);
+        }
         if let Some(latency) = self.0.latency.get(endpoint as usize) {
             latency.observe(took);
         }
@@ -217,10 +246,6 @@ impl Default for Metrics {
     fn default() -> Self {
         Self::new()
     }
-}
-
-fn counters() -> [PerRequest; Endpoint::COUNT] {
-    std::array::from_fn(|_| std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))))
 }
 
 fn increment(counter: Option<&AtomicU64>) {

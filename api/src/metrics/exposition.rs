@@ -95,16 +95,16 @@ impl Exposition {
         let [key, value, quote] = label;
         let comma = if key.is_empty() { "" } else { "," };
         let snapshot = histogram.snapshot();
+        // What all buckets begin with is put together once.
+        let bucket = [name, "_bucket{", key, value, quote, comma, "le=\""].concat();
         for ((_, plain, pointed), count) in histogram.bounds().iter().zip(snapshot.cumulative) {
             let bound = match self.format {
                 Format::Text => plain,
                 Format::OpenMetrics => pointed,
             };
-            let labels = ["_bucket{", key, value, quote, comma, "le=\"", bound, "\"}"];
-            self.sample(name, &labels, count);
+            self.sample(&bucket, &[bound, "\"}"], count);
         }
-        let labels = ["_bucket{", key, value, quote, comma, "le=\"+Inf\"}"];
-        self.sample(name, &labels, snapshot.count);
+        self.sample(&bucket, &["+Inf\"}"], snapshot.count);
         let (open, close) = if key.is_empty() { ("", "") } else { ("{", "}") };
         let labels = ["_sum", open, key, value, quote, close];
         self.seconds(name, &labels, snapshot.nanoseconds);

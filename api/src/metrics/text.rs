@@ -45,21 +45,18 @@ fn requests(series: &Series, to: &mut Exposition) {
         "Requests answered, by matched route, method and status.",
     );
     for (endpoint, methods) in Endpoint::ALL.into_iter().zip(&series.requests) {
-        for (method, outcomes) in Method::ALL.into_iter().zip(methods) {
-            for (number, count) in outcomes.iter().enumerate() {
-                let count = count.load(Relaxed);
-                if count > 0 {
-                    let labels = [
-                        "{endpoint=\"",
-                        endpoint.path(),
-                        "\",method=\"",
-                        method.label(),
-                        "\",status=\"",
-                        Outcome::label(number),
-                        "\"}",
-                    ];
-                    to.sample("app_requests_total", &labels, count);
-                }
+        for (method, requests) in Method::ALL.into_iter().zip(methods) {
+            for (outcome, count) in requests.seen() {
+                let labels = [
+                    "{endpoint=\"",
+                    endpoint.path(),
+                    "\",method=\"",
+                    method.label(),
+                    "\",status=\"",
+                    Outcome::label(outcome),
+                    "\"}",
+                ];
+                to.sample("app_requests_total", &labels, count);
             }
         }
     }
