@@ -37,8 +37,26 @@ const WATCH_DEADLINE: Duration = Duration::from_mins(5);
 
 type Guarded = DeserializeGuard<TpStack>;
 
-/// Runs the operator until `stop`, then lets running work finish.
+/// The connections to the API server.
+#[derive(Clone)]
+pub struct Clients {
+    /// For calls, each of which has a deadline.
+    pub calls: Client,
+    /// For watches, which are long answers.
+    pub watches: Client,
+}
+
+/// Runs the operator until `stop`, then lets running work finish. The environment says where the API server is.
 pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<()> {
+    run_with(Clients::infer().await?, settings, stop).await
+}
+
+/// The same, on connections of the caller's.
+pub async fn run_with(
+    clients: Clients,
+    settings: Settings,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
     let listener = admin_server::bind(settings.admin_address).await?;
     let metrics = Metrics::new()?;
     let health = Health::new(Arc::new(metrics.clone()));
@@ -49,7 +67,10 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
         admin_stop.clone(),
     ));
 
-    let (client, watch_client) = clients().await?;
+    let Clients {
+        calls: client,
+        watches: watch_client,
+    } = clients;
     let capabilities = tokio::select! {
         found = first_capabilities(&client) => found,
         () = stop.cancelled() => return Ok(()),
@@ -132,18 +153,21 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
     Ok(())
 }
 
-/// One client with a deadline on every call, and one for watches, which are long answers.
-async fn clients() -> anyhow::Result<(Client, Client)> {
-    let mut config = kube::Config::infer().await?;
-    config.connect_timeout = Some(Duration::from_secs(5));
-    // Tries again are ours: per stack, with a pause that grows, instead of minutes within one call.
-    config.default_retry = false;
-    config.reset_reader_on_write = true;
-    config.read_timeout = Some(WATCH_DEADLINE);
-    let watch = Client::try_from(config.clone())?;
-    config.read_timeout = Some(CALL_DEADLINE);
-    config.write_timeout = Some(CALL_DEADLINE);
-    Ok((Client::try_from(config)?, watch))
+impl Clients {
+    /// From the kubeconfig or, in a pod, from its `ServiceAccount`.
+    pub async fn infer() -> anyhow::Result<Self> {
+        let mut config = kube::Config::infer().await?;
+        config.connect_timeout = Some(Duration::from_secs(5));
+        // Tries again are ours: per stack, with a pause that grows, instead of minutes within one call.
+        config.default_retry = false;
+        config.reset_reader_on_write = true;
+        config.read_timeout = Some(WATCH_DEADLINE);
+        let watches = Client::try_from(config.clone())?;
+        config.read_timeout = Some(CALL_DEADLINE);
+        config.write_timeout = Some(CALL_DEADLINE);
+        let calls = Client::try_from(config)?;
+        Ok(Self { calls, watches })
+    }
 }
 
 /// The optional APIs at the start; without an answer nothing can be decided.
