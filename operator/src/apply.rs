@@ -53,11 +53,33 @@ impl Failure {
         }
     }
 
+    /// Whether nothing can be made in this namespace any more.
+    pub fn is_terminating(&self) -> bool {
+        is_terminating(&self.error)
+    }
+
+    /// Whether the API server itself refused it.
+    pub fn is_refusal(&self) -> bool {
+        matches!(&self.error, kube::Error::Api(_))
+    }
+
     /// Whether a kept object changed between the look and the write.
     pub fn is_outdated(&self) -> bool {
         self.id.kind.is_kept()
             && matches!(&self.error, kube::Error::Api(status) if status.code == 409)
     }
+}
+
+/// Whether a creation was refused because the namespace is being deleted.
+pub fn is_terminating(error: &kube::Error) -> bool {
+    let kube::Error::Api(status) = error else {
+        return false;
+    };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 403
+        && causes
+            .into_iter()
+            .any(|cause| cause.reason == "NamespaceTerminating")
 }
 
 /// Makes one volume or Secret by POST. Something already there is no failure: the caller looks again.

@@ -8,6 +8,7 @@ use kube::Client;
 use kube::core::ObjectMeta;
 
 use crate::discovery::Grants;
+use crate::events::Events;
 use crate::metrics::Metrics;
 use crate::observed::Capabilities;
 use crate::settings::Settings;
@@ -17,8 +18,10 @@ const BACKOFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mi
 
 /// What runs share.
 pub struct Context {
-    /// Client with a deadline on every call.
+    /// Client with a deadline on every call; it sends no write once this process may not write any more.
     pub client: Client,
+    /// Tells people of transitions.
+    pub events: Events,
     /// Settings.
     pub settings: Settings,
     /// Metrics.
@@ -33,12 +36,14 @@ impl Context {
     /// Makes the context.
     pub fn new(
         client: Client,
+        events: Events,
         settings: Settings,
         metrics: Metrics,
         capabilities: Capabilities,
     ) -> Self {
         Self {
             client,
+            events,
             settings,
             metrics,
             grants: Grants::default(),

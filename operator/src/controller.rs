@@ -1,49 +1,45 @@
-//! What is watched and how runs are started; no decisions.
+//! The process: its tasks, in what order they start and how they end; no decisions.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
-use kube::api::Api;
-use kube::core::DeserializeGuard;
-use kube::runtime::controller::{Action, Config as ControllerConfig, Controller};
-use kube::runtime::reflector::{self, ObjectRef, Store};
-use kube::runtime::watcher::{self, watcher};
-use kube::runtime::{PredicateConfig, WatchStreamExt};
-use kube::{Client, Resource, ResourceExt};
+use kube::Client;
+use kube::runtime::reflector;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin_server::{self, Health};
+use crate::admin_server::{self, Health, Stage};
+pub use crate::clients::Clients;
+use crate::clients::{CALL_DEADLINE, before_each};
 use crate::context::Context;
-use crate::crd::TpStack;
 use crate::discovery;
-use crate::kind::Kind;
+use crate::events::Events;
+use crate::fence::Fence;
+use crate::lease::election::{Election, Signals, identity};
 use crate::metrics::Metrics;
-use crate::reconcile::{Error, reconcile};
+use crate::observed::Capabilities;
 use crate::settings::Settings;
+use crate::supervision::Tasks;
 use crate::watches::{Trigger, Watches};
 
-/// Stacks that are worked on at once.
-const CONCURRENCY: u16 = 16;
-/// Events of one stack within this time start one run.
-const DEBOUNCE: Duration = Duration::from_millis(50);
-/// Deadline of one call to the API server. Without it, a half-open connection holds a call for ever.
-const CALL_DEADLINE: Duration = Duration::from_secs(15);
-/// Longest silence of a watch: the API server ends it after less than five minutes by itself.
-const WATCH_DEADLINE: Duration = Duration::from_mins(5);
+mod look_around;
+mod queue;
 
-type Guarded = DeserializeGuard<TpStack>;
+/// Longest time for runs to end when the process stops. What it takes to give the Lease back comes on top, and both must
+/// be over before the kubelet loses patience (30 s).
+const DRAIN: Duration = Duration::from_secs(20);
 
-/// The connections to the API server.
-#[derive(Clone)]
-pub struct Clients {
-    /// For calls, each of which has a deadline.
-    pub calls: Client,
-    /// For watches, which are long answers.
-    pub watches: Client,
+/// Least time without a sign of life for the main watch: an API server that does not answer a list is no fault of ours,
+/// and is given up after less.
+const MAIN_WATCH_LIMIT: Duration = Duration::from_mins(6);
+
+/// Names of the tasks, as people see them.
+mod task {
+    pub(super) const ADMIN_SERVER: &str = "admin server";
+    pub(super) const CONTROLLER: &str = "controller";
+    pub(super) const LEASE: &str = "lease";
+    pub(super) const LOOK_AROUND: &str = "look-around";
+    pub(super) const MAIN_WATCH: &str = "main watch";
 }
 
 /// Runs the operator until `stop`, then lets running work finish. The environment says where the API server is.
@@ -52,223 +48,168 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> anyhow::Result<
 }
 
 /// The same, on connections of the caller's.
+///
+/// Every task is supervised: one that ends by itself, or panics, ends all others and this with an error.
 pub async fn run_with(
     clients: Clients,
     settings: Settings,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
     let listener = admin_server::bind(settings.admin_address).await?;
-    let metrics = Metrics::new()?;
-    let health = Health::new(Arc::new(metrics.clone()));
+    let health = Health::new(Arc::new(Metrics::new()?));
+    let mut tasks = Tasks::default();
     let admin_stop = CancellationToken::new();
-    let admin = tokio::spawn(admin_server::serve(
-        listener,
-        health.clone(),
-        admin_stop.clone(),
-    ));
+    tasks.start(
+        task::ADMIN_SERVER,
+        admin_server::serve(listener, health.clone(), admin_stop.clone()),
+    );
 
-    let Clients {
-        calls: client,
-        watches: watch_client,
-    } = clients;
+    let release = CancellationToken::new();
+    let identity = identity(&settings.pod_name)?;
+    let elected = settings.leader_election;
+    let fence = if elected {
+        settings.lease.check().map_err(anyhow::Error::msg)?;
+        let fence = Fence::shut();
+        let (standby, leading) = (CancellationToken::new(), CancellationToken::new());
+        let election = Election::new(
+            clients.calls.clone(),
+            &settings.service_account.namespace,
+            identity.clone(),
+            settings.lease,
+            fence.clone(),
+            health.pulses.expect(task::LEASE, settings.silence_limit),
+        );
+        let signals = Signals {
+            standby: standby.clone(),
+            leading: leading.clone(),
+            release: release.clone(),
+        };
+        tasks.start(task::LEASE, election.run(signals));
+        let waiting = async {
+            tokio::select! {
+                () = leading.cancelled() => return,
+                () = standby.cancelled() => {}
+            }
+            tracing::info!("standing by: another operator leads");
+            health.set(Stage::Standby);
+            leading.cancelled().await;
+            health.set(Stage::Starting);
+        };
+        tokio::select! {
+            () = waiting => {}
+            () = stop.cancelled() => {}
+            error = tasks.failure() => return Err(error),
+        }
+        fence
+    } else {
+        Fence::open()
+    };
+    if !stop.is_cancelled() {
+        work(
+            &mut tasks, &clients, settings, &identity, &fence, &health, &stop,
+        )
+        .await?;
+    }
+    if elected {
+        release.cancel();
+        tasks.end_of(task::LEASE).await?;
+    }
+    admin_stop.cancel();
+    tasks.end_of(task::ADMIN_SERVER).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Works until `stop`, and until what was begun has ended.
+async fn work(
+    tasks: &mut Tasks,
+    clients: &Clients,
+    settings: Settings,
+    identity: &str,
+    fence: &Fence,
+    health: &Health,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    // From here on nobody has a client that is not behind the fence.
+    let client = fence.guard(&clients.calls);
+    let limit = settings.silence_limit;
     let capabilities = tokio::select! {
         found = first_capabilities(&client) => found,
         () = stop.cancelled() => return Ok(()),
+        error = tasks.failure() => return Err(error),
     };
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         ?capabilities,
         "starting"
     );
-    let context = Arc::new(Context::new(client, settings, metrics, capabilities));
+    let context = Arc::new(Context::new(
+        client.clone(),
+        Events::new(client, identity, Arc::clone(&health.metrics)),
+        settings,
+        (*health.metrics).clone(),
+        capabilities,
+    ));
 
     let (store, writer) = reflector::store();
-    let (triggers, queue) = mpsc::channel::<Trigger>(1024);
+    let (triggers, triggered) = mpsc::channel::<Trigger>(1024);
     let watches = Watches::new(
-        watch_client.clone(),
+        fence.guard(&clients.watches),
         Arc::clone(&health.metrics),
         triggers.clone(),
     );
     // Not `Store::wait_until_ready`: in kube 5 it wakes one waiter only, and the controller is one already.
     let listed = CancellationToken::new();
-    let scout = tokio::spawn(look_around(
-        Arc::clone(&context),
-        store.clone(),
-        listed.clone(),
-        watches,
-        triggers,
-    ));
-    let ready = Arc::clone(&health.ready);
-
-    let main_metrics = Arc::clone(&health.metrics);
-    let stacks = watcher(
-        Api::<Guarded>::all(watch_client),
-        watcher::Config::default(),
-    )
-    .default_backoff()
-    .modify(|object| object.managed_fields_mut().clear())
-    .reflect(writer)
-    .inspect_ok(move |event| {
-        if matches!(event, watcher::Event::InitDone) {
-            ready.store(true, Ordering::Release);
-            listed.cancel();
-        }
-    })
-    .applied_objects()
-    .predicate_filter(
-        |object: &Guarded| Some(relevant(object)),
-        PredicateConfig::default(),
-    )
-    // Errors stop here: the controller would back off for every stack because of one of them.
-    .filter_map(move |result| {
-        if let Err(error) = &result {
-            main_metrics.main_watch_failed();
-            tracing::warn!(%error, "the watch on TpStacks failed and is tried again");
-        }
-        std::future::ready(result.ok().map(Ok))
+    let main_watch = health
+        .pulses
+        .expect(task::MAIN_WATCH, limit.max(MAIN_WATCH_LIMIT));
+    let queue = queue::Queue {
+        // Each new beginning of the watch is a sign of its life: nothing else is to be seen of it in a quiet cluster.
+        client: before_each(&fence.guard(&clients.watches), move |_| {
+            main_watch.beat();
+            Ok(())
+        }),
+        context: Arc::clone(&context),
+        health: health.clone(),
+        listed: listed.clone(),
+        stop: stop.clone(),
+    };
+    tasks.start(
+        task::CONTROLLER,
+        queue.run(store.clone(), writer, triggered),
+    );
+    let pulses = health.pulses.clone();
+    tasks.start(task::LOOK_AROUND, async move {
+        listed.cancelled().await;
+        let pulse = pulses.expect(task::LOOK_AROUND, limit);
+        look_around::look_around(context, store, watches, triggers, pulse).await
     });
-    let until = stop.clone();
-    Controller::for_stream(stacks, store)
-        .with_config(
-            ControllerConfig::default()
-                .concurrency(CONCURRENCY)
-                .debounce(DEBOUNCE),
-        )
-        .reconcile_on(futures::stream::unfold(queue, |mut queue| async move {
-            queue.recv().await.map(|item| (item, queue))
-        }))
-        .graceful_shutdown_on(async move { until.cancelled().await })
-        .run(reconcile, error_policy, context)
-        .for_each(|_| std::future::ready(()))
-        .await;
 
-    health.ready.store(false, Ordering::Release);
-    // The controller ends when it was asked to; at any other time liveness must notice.
-    health.alive.store(stop.is_cancelled(), Ordering::Release);
-    scout.abort();
-    anyhow::ensure!(stop.is_cancelled(), "the controller stopped by itself");
-    admin_stop.cancel();
-    admin.await??;
-    tracing::info!("stopped");
-    Ok(())
-}
-
-impl Clients {
-    /// From the kubeconfig or, in a pod, from its `ServiceAccount`.
-    pub async fn infer() -> anyhow::Result<Self> {
-        let mut config = kube::Config::infer().await?;
-        config.connect_timeout = Some(Duration::from_secs(5));
-        // Tries again are ours: per stack, with a pause that grows, instead of minutes within one call.
-        config.default_retry = false;
-        config.reset_reader_on_write = true;
-        config.read_timeout = Some(WATCH_DEADLINE);
-        let watches = Client::try_from(config.clone())?;
-        config.read_timeout = Some(CALL_DEADLINE);
-        config.write_timeout = Some(CALL_DEADLINE);
-        let calls = Client::try_from(config)?;
-        Ok(Self { calls, watches })
+    tokio::select! {
+        () = stop.cancelled() => {}
+        error = tasks.failure() => return Err(error),
+    }
+    health.set(Stage::Stopping);
+    match tokio::time::timeout(DRAIN, tasks.end_of(task::CONTROLLER)).await {
+        Ok(ended) => ended,
+        // The Lease is not given back: what was sent may still be under way, and its time is the margin.
+        Err(_) => anyhow::bail!(
+            "runs did not end within {} s and were broken off",
+            DRAIN.as_secs()
+        ),
     }
 }
 
 /// The optional APIs at the start; without an answer nothing can be decided.
-async fn first_capabilities(client: &Client) -> crate::observed::Capabilities {
+async fn first_capabilities(client: &Client) -> Capabilities {
     let mut pause = Duration::from_millis(500);
     loop {
-        match discovery::capabilities(client).await {
-            Ok(found) => return found,
-            Err(error) => tracing::warn!(%error, "the API server does not answer yet"),
+        match tokio::time::timeout(CALL_DEADLINE, discovery::capabilities(client)).await {
+            Ok(Ok(found)) => return found,
+            Ok(Err(error)) => tracing::warn!(%error, "the API server does not answer yet"),
+            Err(_) => tracing::warn!("the API server does not answer in time yet"),
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(30));
-    }
-}
-
-/// What starts a run over a stack: a change of its spec, labels, annotations or deletion, not of its own status.
-fn relevant(object: &Guarded) -> u64 {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let metadata = object.meta();
-    let mut hasher = DefaultHasher::new();
-    metadata.uid.hash(&mut hasher);
-    metadata.generation.hash(&mut hasher);
-    metadata.labels.hash(&mut hasher);
-    metadata.annotations.hash(&mut hasher);
-    metadata.deletion_timestamp.is_some().hash(&mut hasher);
-    hasher.finish()
-}
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "the controller asks for this signature"
-)]
-fn error_policy(object: Arc<Guarded>, error: &Error, context: Arc<Context>) -> Action {
-    let pause = context.pause(object.meta());
-    tracing::debug!(stack = %ObjectRef::from(&*object), %error, pause_seconds = pause.as_secs(), "trying again");
-    Action::requeue(pause)
-}
-
-/// Looks again and again at optional APIs and granted namespaces, keeps the watches in step, and starts runs over the
-/// stacks that a change concerns.
-async fn look_around(
-    context: Arc<Context>,
-    store: Store<Guarded>,
-    listed: CancellationToken,
-    mut watches: Watches,
-    triggers: mpsc::Sender<Trigger>,
-) {
-    listed.cancelled().await;
-    let mut known = BTreeSet::new();
-    let mut due = tokio::time::Instant::now();
-    loop {
-        let stacks = store.state();
-        let namespaces: BTreeSet<String> = stacks
-            .iter()
-            .filter_map(|stack| stack.namespace())
-            .collect();
-        let mut changed = BTreeSet::new();
-        if tokio::time::Instant::now() >= due {
-            due = tokio::time::Instant::now() + context.settings.discovery_interval;
-            match discovery::capabilities(&context.client).await {
-                Ok(found) if context.set_capabilities(&found) => {
-                    tracing::info!(capabilities = ?found, "the optional APIs have changed");
-                    changed.clone_from(&namespaces);
-                }
-                Ok(_) => {}
-                Err(error) => tracing::warn!(%error, "failed to look up optional APIs"),
-            }
-            context
-                .grants
-                .retain(|namespace| namespaces.contains(namespace));
-            context.retain(|namespace, name| {
-                stacks
-                    .iter()
-                    .any(|s| s.namespace().as_deref() == Some(namespace) && s.name_any() == name)
-            });
-            for namespace in &namespaces {
-                if let Err(error) = context.grants.ask(&context.client, namespace).await {
-                    tracing::warn!(namespace, %error, "failed to ask for the rights in a namespace");
-                }
-            }
-        }
-        let granted: BTreeSet<String> = context.grants.namespaces().into_iter().collect();
-        changed.extend(granted.symmetric_difference(&known).cloned());
-        known = granted;
-        let capabilities = context.capabilities();
-        let wanted: BTreeSet<(String, Kind)> = known
-            .iter()
-            .flat_map(|namespace| Kind::ALL.map(|kind| (namespace.clone(), kind)))
-            .filter(|(_, kind)| capabilities.serves(*kind))
-            .collect();
-        watches.set(&wanted);
-        for stack in stacks.iter().filter(|stack| {
-            stack
-                .namespace()
-                .is_some_and(|namespace| changed.contains(&namespace))
-        }) {
-            if triggers.send(ObjectRef::from(&**stack)).await.is_err() {
-                return;
-            }
-        }
-        // A first TpStack in a namespace was asked for by its own run: its watches start within a second.
-        tokio::time::sleep(Duration::from_secs(1).min(context.settings.discovery_interval)).await;
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
@@ -28,9 +29,19 @@ enum Command {
     Render(cli::render::Arguments),
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
-    match run(Arguments::parse().command).await {
+/// Longest wait for threads that block, such as one that looks up a name: an operator that has to end ends.
+const LAST_THREADS: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    let command = Arguments::parse().command;
+    let result = tokio::runtime::Runtime::new()
+        .context("failed to start threads")
+        .and_then(|runtime| {
+            let result = runtime.block_on(run(command));
+            runtime.shutdown_timeout(LAST_THREADS);
+            result
+        });
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // One line with each cause, and no backtrace: what went wrong is for people. Nobody left to tell is no matter.
@@ -44,6 +55,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Operator(settings) => {
             telemetry::start();
+            telemetry::log_panics();
             rustls::crypto::ring::default_provider()
                 .install_default()
                 .ok()

@@ -16,6 +16,7 @@ pub struct Metrics {
     duration: Histogram,
     watch_failures: IntCounterVec,
     watches: IntGauge,
+    events: IntCounterVec,
 }
 
 impl Metrics {
@@ -49,6 +50,14 @@ impl Metrics {
             "tpstack_operator_watches",
             "Watches on children that are running.",
         )?;
+        let events = IntCounterVec::new(
+            Opts::new(
+                "tpstack_operator_events_total",
+                "Events about stacks, by whether the API server took them.",
+            ),
+            &["result"],
+        )?;
+        registry.register(Box::new(events.clone()))?;
         registry.register(Box::new(reconciliations.clone()))?;
         registry.register(Box::new(duration.clone()))?;
         registry.register(Box::new(watch_failures.clone()))?;
@@ -63,6 +72,7 @@ impl Metrics {
             duration,
             watch_failures,
             watches,
+            events,
         })
     }
 
@@ -87,6 +97,12 @@ impl Metrics {
     /// Sets the number of running watches.
     pub fn watches(&self, running: usize) {
         self.watches.set(i64::try_from(running).unwrap_or(i64::MAX));
+    }
+
+    /// Counts an event that was published, or refused.
+    pub fn event(&self, published: bool) {
+        let result = if published { "published" } else { "refused" };
+        self.events.with_label_values(&[result]).inc();
     }
 
     /// All metrics in Prometheus' text format.

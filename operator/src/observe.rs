@@ -234,7 +234,7 @@ pub enum Error {
 
 impl Error {
     /// The API server's words, if it forbade the read.
-    fn forbidden(&self) -> Option<String> {
+    pub fn forbidden(&self) -> Option<String> {
         let (Self::List { source, .. } | Self::Get { source, .. }) = self;
         match source {
             kube::Error::Api(status) if status.code == 403 => Some(status.message.clone()),

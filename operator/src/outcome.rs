@@ -21,6 +21,8 @@ pub enum Outcome {
     Stopped(Loss, Vec<Failure>),
     /// The cluster could not be read.
     Unread(String),
+    /// The namespace is being deleted: nothing can be made in it any more, and all of it goes.
+    Terminating,
     /// Children were written.
     Worked(Box<Worked>),
 }
@@ -50,7 +52,20 @@ impl Outcome {
             }
             Self::Unread(_) => true,
             Self::Stopped(_, refused) => !refused.is_empty(),
-            Self::Undecodable(_) | Self::Invalid(_) | Self::NotGranted => false,
+            Self::Undecodable(_) | Self::Invalid(_) | Self::NotGranted | Self::Terminating => false,
+        }
+    }
+
+    /// Whether it may be that something is gone: a volume, rights, an object that was just looked at. In a namespace that
+    /// is being deleted everything goes.
+    pub fn misses_something(&self) -> bool {
+        match self {
+            Self::NotGranted | Self::Stopped(..) => true,
+            Self::Worked(worked) => {
+                let mut writes = worked.not_created.iter().chain(&worked.applied.failures);
+                writes.any(Failure::is_refusal)
+            }
+            Self::Undecodable(_) | Self::Invalid(_) | Self::Unread(_) | Self::Terminating => false,
         }
     }
 
@@ -62,6 +77,7 @@ impl Outcome {
             Self::NotGranted => "not_granted",
             Self::Stopped(..) => "stopped",
             Self::Unread(_) => "unread",
+            Self::Terminating => "terminating",
             Self::Worked(worked) if !worked.refusals().is_empty() => "refused",
             Self::Worked(worked) if !worked.work.conflicts.is_empty() => "conflict",
             Self::Worked(worked) if !worked.work.waits.is_empty() => "waiting",

@@ -11,8 +11,9 @@ use kube::core::{DeserializeGuard, ObjectMeta};
 use kube::runtime::controller::Action;
 
 use crate::apply::{self, Failure};
+use crate::clients::CALL_DEADLINE;
 use crate::context::Context;
-use crate::crd::TpStack;
+use crate::crd::{Phase, TpStack};
 use crate::desired::metadata::Component;
 use crate::desired::migrate;
 use crate::kind::{Kind, ObjectId};
@@ -40,8 +41,11 @@ pub enum Error {
     /// Something was refused or is waited for; the status says what.
     #[error("unfinished: {0}")]
     Unfinished(&'static str),
+    /// The run panicked.
+    #[error("the run panicked")]
+    Panicked,
     /// The run took too long.
-    #[error("the run took longer than {} seconds", DEADLINE.as_secs())]
+    #[error("the run took too long")]
     Deadline,
 }
 
@@ -53,7 +57,10 @@ pub async fn reconcile(
     trigger: Arc<DeserializeGuard<TpStack>>,
     ctx: Arc<Context>,
 ) -> Result<Action, Error> {
-    let Some(object) = fresh(&trigger, &ctx).await? else {
+    let Ok(object) = tokio::time::timeout(CALL_DEADLINE, fresh(&trigger, &ctx)).await else {
+        return Err(Error::Deadline);
+    };
+    let Some(object) = object? else {
         return Ok(Action::await_change());
     };
     let (metadata, stack) = match &object.0 {
@@ -69,12 +76,14 @@ pub async fn reconcile(
             Ok(stack) => steps(stack, &ctx).await,
             Err(invalid) => Outcome::Undecodable(invalid.error.clone()),
         };
+        let outcome = unless_closing(outcome, metadata, stack, &ctx).await;
         let told = status::write(
             &ctx.client,
             metadata,
             stack,
             &outcome,
             &ctx.settings.service_account,
+            &ctx.events,
         )
         .await;
         (outcome, told)
@@ -144,6 +153,13 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
         .await
         {
             Ok(observed) => observed,
+            // The grant may have been taken away between two reads.
+            Err(error)
+                if error.forbidden().is_some()
+                    && matches!(ctx.grants.ask(&ctx.client, namespace).await, Ok(false)) =>
+            {
+                return Outcome::NotGranted;
+            }
             Err(error) => {
                 let cause = std::error::Error::source(&error).map(ToString::to_string);
                 return Outcome::Unread(format!("{error}: {}", cause.unwrap_or_default()));
@@ -158,6 +174,9 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
         let (work, loss) = match plan(raw, &stack, &ctx.settings.images, &observed, &blocked) {
             Plan::Create(creations) => {
                 let refused = create(ctx, &stack, &creations).await;
+                if refused.iter().any(|(_, failure)| failure.is_terminating()) {
+                    return Outcome::Terminating;
+                }
                 blocked.extend(refused.iter().map(|(component, _)| *component));
                 not_created.extend(refused.into_iter().map(|(_, failure)| failure));
                 continue;
@@ -172,6 +191,9 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
             Plan::Apply(work) => (*work, None),
         };
         let applied = apply::apply(&ctx.client, &stack, &observed, &work).await;
+        if applied.failures.iter().any(Failure::is_terminating) {
+            return Outcome::Terminating;
+        }
         // Somebody wrote to a volume or a Secret meanwhile, perhaps by our own advice: what they wrote counts.
         if applied.failures.iter().any(Failure::is_outdated) {
             continue;
@@ -188,6 +210,24 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
         };
     }
     Outcome::Unread("volumes or credentials changed at every look".to_owned())
+}
+
+/// In a namespace that is being deleted grants and volumes vanish too: that is no loss to tell of. Asked before such a
+/// loss is told for the first time.
+async fn unless_closing(
+    outcome: Outcome,
+    metadata: &ObjectMeta,
+    stack: Option<&TpStack>,
+    ctx: &Context,
+) -> Outcome {
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    let was_told = stack
+        .and_then(|stack| stack.status.as_ref())
+        .is_some_and(|status| status.phase == Some(Phase::Stalled));
+    if outcome.misses_something() && !was_told && ctx.events.is_namespace_closing(namespace).await {
+        return Outcome::Terminating;
+    }
+    outcome
 }
 
 async fn create(ctx: &Context, stack: &Stack, creations: &[Creation]) -> Vec<(Component, Failure)> {
@@ -249,6 +289,9 @@ fn log(metadata: &ObjectMeta, outcome: &Outcome) {
             reason = loss.reason,
             "stopped until somebody acts"
         ),
+        Outcome::Terminating => {
+            tracing::debug!(namespace, stack, "the namespace is being deleted");
+        }
         Outcome::Undecodable(_) | Outcome::Invalid(_) | Outcome::NotGranted => {
             tracing::info!(namespace, stack, outcome = outcome_name, "not reconciled");
         }

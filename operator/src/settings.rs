@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::Args;
 
+use crate::lease::Timing;
+
 /// Our own API, of this release.
 const API_IMAGE: &str = concat!("tpstack/api:", env!("CARGO_PKG_VERSION"));
 /// Debian-based, for life: Alpine sorts text differently, and a data directory that moves between them gets corrupt indexes.
@@ -60,6 +62,23 @@ pub struct Settings {
     /// How often a settled stack is compared with the cluster again, such as 10m
     #[arg(long, env = "TPSTACK_RESYNC_INTERVAL", default_value = "10m", value_name = "DURATION", value_parser = duration)]
     pub resync_interval: Duration,
+    /// Wait until no other operator works, by a Lease in the namespace of --service-account
+    #[arg(long, env = "TPSTACK_LEADER_ELECTION")]
+    pub leader_election: bool,
+    /// How long leading, renewing and waiting take.
+    #[command(flatten)]
+    pub lease: Timing,
+    /// The pod's name, by which the Lease and events tell this process from others
+    #[arg(
+        long,
+        env = "POD_NAME",
+        default_value = "tpstack-operator",
+        value_name = "NAME"
+    )]
+    pub pod_name: String,
+    /// How long a task of the operator may give no sign of life before /livez says so, such as 3m
+    #[arg(long, env = "TPSTACK_SILENCE_LIMIT", default_value = "3m", value_name = "DURATION", value_parser = duration)]
+    pub silence_limit: Duration,
 }
 
 /// A `ServiceAccount` and its namespace.
@@ -85,7 +104,8 @@ fn service_account(text: &str) -> Result<ServiceAccountName, String> {
     }
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// A duration as people write it on the command line.
+pub fn duration(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(
         text.find(|c: char| !c.is_ascii_digit())
             .unwrap_or(text.len()),

@@ -17,6 +17,7 @@ use crate::crd::{
 };
 use crate::desired::Part;
 use crate::desired::metadata::Component;
+use crate::events::Events;
 use crate::kind::{Kind, ObjectId};
 use crate::outcome::{Outcome, Worked};
 use crate::settings::ServiceAccountName;
@@ -26,14 +27,19 @@ const STATUS_MANAGER: &str = "tpstack-operator-status";
 /// Role that is bound in each granted namespace; `charts/tpstack` makes it.
 const CHILDREN_ROLE: &str = "tpstack-operator-children";
 
-/// Tells about a run: computes the status and writes it if it differs from the one that is there.
+/// Tells about a run: computes the status and writes it if it differs from the one that is there; then tells of what
+/// changed by events.
 pub async fn write(
     client: &Client,
     metadata: &ObjectMeta,
     stack: Option<&TpStack>,
     outcome: &Outcome,
     service_account: &ServiceAccountName,
+    events: &Events,
 ) -> Result<(), kube::Error> {
+    if matches!(outcome, Outcome::Terminating) {
+        return Ok(());
+    }
     // Whole seconds, as Kubernetes writes them.
     let now = Time(
         jiff::Timestamp::from_second(jiff::Timestamp::now().as_second())
@@ -70,7 +76,12 @@ pub async fn write(
         )
         .await
     {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            events
+                .tell(metadata, &old.conditions, &new.conditions)
+                .await;
+            Ok(())
+        }
         // Gone, or replaced: the watch brings what is there now.
         Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
         Err(error) => Err(error),
@@ -207,7 +218,7 @@ fn stalled(
                 .map(|message| Finding::yes("NameConflict", message))
                 .or_else(|| conditions::failed_migration(worked))
         }
-        Outcome::Unread(_) => None,
+        Outcome::Unread(_) | Outcome::Terminating => None,
     }
 }
 

@@ -1,6 +1,7 @@
 //! Logs: readable on a terminal, JSON otherwise.
 
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
 
 use tracing_subscriber::EnvFilter;
 
@@ -26,4 +27,18 @@ pub fn start() {
             .with_span_list(false)
             .init();
     }
+}
+
+/// Logs panics by their place. The words of one may hold a whole object, and are logged only when they are part of the
+/// program's text.
+pub fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string);
+        let words = fixed_words(panic);
+        tracing::error!(place, words, "panicked");
+    }));
+}
+
+fn fixed_words<'a>(panic: &'a PanicHookInfo<'_>) -> Option<&'a str> {
+    panic.payload().downcast_ref::<&'static str>().copied()
 }
