@@ -31,6 +31,7 @@ pub(crate) fn are_those_of_the_chart(cluster: &Cluster) -> Result<()> {
     let expected = [
         format!("ClusterRoleBinding /{OPERATOR}"),
         format!("RoleBinding {SHOP}/{OPERATOR}"),
+        format!("RoleBinding {SYSTEM}/{OPERATOR}-lease"),
     ];
     ensure!(
         found == BTreeSet::from(expected),
@@ -41,6 +42,10 @@ pub(crate) fn are_those_of_the_chart(cluster: &Cluster) -> Result<()> {
         ("yes", "patch", "deployments.apps", SHOP),
         ("yes", "create", "secrets", SHOP),
         ("yes", "list", "tpstacks.tpstack.dev", "default"),
+        ("yes", "create", "events.events.k8s.io", "default"),
+        ("yes", "create", "leases.coordination.k8s.io", SYSTEM),
+        ("no", "update", "leases.coordination.k8s.io", SYSTEM),
+        ("no", "create", "leases.coordination.k8s.io", SHOP),
         ("no", "delete", "secrets", SHOP),
         ("no", "delete", "persistentvolumeclaims", SHOP),
         ("no", "patch", "tpstacks.tpstack.dev", SHOP),

@@ -3,18 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use operator::kind::Kind;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::text;
 
-/// Verbs of a `ClusterRole` of install.yaml, by group and resource.
-fn role(name: &str) -> BTreeMap<(String, String), BTreeSet<String>> {
+/// One object of install.yaml.
+fn object(kind: &str, name: &str) -> Value {
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(&text("manifests/install.yaml")).unwrap();
-    let role = documents
-        .iter()
-        .find(|document| document["kind"] == "ClusterRole" && document["metadata"]["name"] == name)
-        .unwrap_or_else(|| panic!("install.yaml has no ClusterRole {name}"));
+    documents
+        .into_iter()
+        .find(|document| document["kind"] == kind && document["metadata"]["name"] == name)
+        .unwrap_or_else(|| panic!("install.yaml has no {kind} {name}"))
+}
+
+/// Verbs of a `ClusterRole` of install.yaml, by group and resource.
+fn role(name: &str) -> BTreeMap<(String, String), BTreeSet<String>> {
+    let role = object("ClusterRole", name);
     let words = |value: &Value| -> Vec<String> {
         value
             .as_array()
@@ -56,7 +61,7 @@ fn the_children_role_covers_every_kind_and_no_other() {
 }
 
 #[test]
-fn cluster_wide_the_operator_reads_tpstacks_and_writes_their_status_alone() {
+fn cluster_wide_the_operator_reads_tpstacks_writes_their_status_and_tells_of_it() {
     let role = role("tpstack-operator");
     let held: Vec<String> = role
         .iter()
@@ -66,8 +71,50 @@ fn cluster_wide_the_operator_reads_tpstacks_and_writes_their_status_alone() {
         held,
         [
             r#"authorization.k8s.io/selfsubjectaccessreviews {"create"}"#,
+            r#"events.k8s.io/events {"create", "patch"}"#,
             r#"tpstack.dev/tpstacks {"get", "list", "watch"}"#,
             r#"tpstack.dev/tpstacks/status {"get", "patch"}"#,
         ]
     );
+}
+
+#[test]
+fn at_home_the_operator_has_its_one_lease_and_nothing_else() {
+    let role = object("Role", "tpstack-operator");
+    assert_eq!(role["metadata"]["namespace"], "tpstack-system");
+    assert_eq!(
+        role["rules"],
+        json!([
+            {"apiGroups": ["coordination.k8s.io"], "resources": ["leases"], "verbs": ["create"]},
+            {
+                "apiGroups": ["coordination.k8s.io"], "resources": ["leases"],
+                "resourceNames": [operator::lease::NAME], "verbs": ["get", "update"],
+            },
+        ])
+    );
+    let binding = object("RoleBinding", "tpstack-operator-lease");
+    assert_eq!(binding["metadata"]["namespace"], "tpstack-system");
+    assert_eq!(binding["roleRef"]["kind"], "Role");
+    assert_eq!(binding["roleRef"]["name"], "tpstack-operator");
+}
+
+#[test]
+fn the_shipped_workload_takes_part_in_the_election() {
+    let workload = object("Deployment", "tpstack-operator");
+    let environment = workload["spec"]["template"]["spec"]["containers"][0]["env"].clone();
+    let variable = |name: &str| {
+        let mut all = environment.as_array().unwrap().iter();
+        all.find(|variable| variable["name"] == name)
+            .cloned()
+            .unwrap_or_default()
+    };
+    assert_eq!(variable("TPSTACK_LEADER_ELECTION")["value"], "true");
+    assert_eq!(
+        variable("POD_NAME")["valueFrom"]["fieldRef"]["fieldPath"],
+        "metadata.name"
+    );
+    // The Lease is in the namespace that this names: the role must be there.
+    let home = variable("TPSTACK_SERVICE_ACCOUNT")["value"].clone();
+    assert_eq!(home, "tpstack-system/tpstack-operator");
+    assert_eq!(workload["spec"]["strategy"]["type"], "RollingUpdate");
 }
