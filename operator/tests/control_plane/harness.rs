@@ -3,6 +3,7 @@
 pub(crate) mod environment;
 pub(crate) mod history;
 pub(crate) mod kinds;
+pub(crate) mod line;
 pub(crate) mod masks;
 pub(crate) mod objects;
 pub(crate) mod operator;

@@ -3,7 +3,7 @@
 use std::{
     fs::{File, OpenOptions},
     net::{SocketAddr, TcpListener},
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Child, ChildStdin, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
@@ -40,15 +40,21 @@ pub(crate) struct Operator {
 impl Operator {
     /// Starts the binary with the shipped identity.
     pub(crate) fn start() -> Self {
+        Self::start_with(&[], &kubeconfig())
+    }
+
+    /// The same, with more arguments and another kubeconfig.
+    pub(crate) fn start_with(arguments: &[&str], kubeconfig: &Path) -> Self {
         let admin = free_address();
         let mut process = Command::new("sh")
             .args(["-c", LEASH, "sh", TPSTACK, "operator"])
+            .args(arguments)
             .args(["--admin-address", &admin.to_string()])
             .args([
                 "--discovery-interval",
                 &format!("{}s", DISCOVERY_INTERVAL.as_secs()),
             ])
-            .env("KUBECONFIG", kubeconfig())
+            .env("KUBECONFIG", kubeconfig)
             .env("RUST_LOG", "info,operator=debug,kube_client=error")
             .stdin(Stdio::piped())
             .stdout(log_file())
@@ -75,15 +81,22 @@ impl Operator {
     }
 
     /// Asks it to stop, as the kubelet does, and waits.
-    pub(crate) async fn terminate(mut self, patience: Duration) -> ExitStatus {
+    pub(crate) async fn terminate(self, patience: Duration) -> ExitStatus {
+        self.signal("TERM");
+        self.ended(patience).await
+    }
+
+    /// Sends a signal.
+    pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
-            .args(["-TERM", &self.process.id().to_string()])
+            .args([&format!("-{name}"), &self.process.id().to_string()])
             .status()
             .expect("kill runs");
-        assert!(
-            sent.success(),
-            "the operator had ended before it was asked to"
-        );
+        assert!(sent.success(), "the operator had ended before SIG{name}");
+    }
+
+    /// Waits for its end.
+    pub(crate) async fn ended(mut self, patience: Duration) -> ExitStatus {
         let deadline = Instant::now() + patience;
         loop {
             if let Some(status) = self.process.try_wait().expect("it is our child") {
@@ -91,7 +104,7 @@ impl Operator {
             }
             assert!(
                 Instant::now() < deadline,
-                "SIGTERM did not end the operator within {patience:?}"
+                "the operator did not end within {patience:?}"
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -99,29 +112,31 @@ impl Operator {
 
     /// GET on the admin address: the status and the body.
     pub(crate) async fn ask(&self, path: &str) -> Result<(u16, String), String> {
-        let answer = tokio::time::timeout(ANSWER, self.exchange(path)).await;
-        let answer = answer.map_err(|_| format!("no answer within {ANSWER:?}"))?;
-        let answer = answer.map_err(|error| error.to_string())?;
-        let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
-        let body = answer
-            .split_once("\r\n\r\n")
-            .map(|(_, body)| body.to_owned());
-        status
-            .zip(body)
-            .ok_or_else(|| format!("not HTTP: {answer}"))
+        ask(self.admin, path).await
     }
+}
 
-    async fn exchange(&self, path: &str) -> std::io::Result<String> {
-        let mut stream = TcpStream::connect(self.admin).await?;
-        let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
-            self.admin
-        );
-        stream.write_all(request.as_bytes()).await?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).await?;
-        Ok(answer)
-    }
+/// GET on an admin address: the status and the body.
+pub(crate) async fn ask(admin: SocketAddr, path: &str) -> Result<(u16, String), String> {
+    let answer = tokio::time::timeout(ANSWER, exchange(admin, path)).await;
+    let answer = answer.map_err(|_| format!("no answer within {ANSWER:?}"))?;
+    let answer = answer.map_err(|error| error.to_string())?;
+    let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
+    let body = answer
+        .split_once("\r\n\r\n")
+        .map(|(_, body)| body.to_owned());
+    status
+        .zip(body)
+        .ok_or_else(|| format!("not HTTP: {answer}"))
+}
+
+async fn exchange(admin: SocketAddr, path: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect(admin).await?;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await?;
+    Ok(answer)
 }
 
 impl Drop for Operator {
@@ -154,7 +169,8 @@ fn log_file() -> File {
         .expect("the run folder can be written to")
 }
 
-fn free_address() -> SocketAddr {
+/// An address that nobody listens on.
+pub(crate) fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("it is bound")
 }

@@ -180,6 +180,7 @@ fn roles() -> String {
         "ServiceAccount",
         "ClusterRole",
         "ClusterRoleBinding",
+        "Role",
         "RoleBinding",
     ] {
         let line = format!("kind: {kind}");
