@@ -14,6 +14,7 @@ mod api;
 mod ingress;
 mod monitoring;
 mod postgres;
+mod read;
 mod redis;
 mod schema;
 mod status;
@@ -22,6 +23,7 @@ pub use api::{ApiSpec, DEFAULT_REPLICAS, MigrateSpec, RESERVED_ENV};
 pub use ingress::{EntryPoints, IngressSpec, TlsMode, TlsSecret, TlsSpec};
 pub use monitoring::{MonitoringMode, MonitoringSpec};
 pub use postgres::{PostgresEngine, PostgresSpec, PostgresStorage};
+pub use read::read;
 pub use redis::{PersistenceMode, RedisEngine, RedisPersistence, RedisSpec};
 pub use schema::definition;
 pub use status::{

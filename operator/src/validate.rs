@@ -3,14 +3,19 @@
 //! The API server has checked the same rules (`crd`), but an object may have been stored under an older schema, and
 //! `render` reads files that no server has seen.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
 
 use crate::crd::{
-    ApiSpec, DeletionPolicy, IngressSpec, MAX_NAME_LENGTH, MonitoringSpec, PersistenceMode,
-    PostgresEngine, PostgresSpec, RESERVED_ENV, RedisEngine, RedisSpec, TlsMode, TpStack,
+    DeletionPolicy, IngressSpec, MonitoringSpec, PersistenceMode, PostgresEngine, PostgresSpec,
+    RedisEngine, RedisSpec, TlsMode, TpStack,
 };
 use crate::foreign::Labels;
 use crate::quantity::Size;
+
+mod api;
+mod words;
 
 /// A validated TpStack.
 #[derive(Clone, Debug)]
@@ -108,27 +113,12 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
     let metadata = &stack.metadata;
     let name = metadata.name.clone().unwrap_or_default();
     check.that(
-        is_name(&name),
+        words::is_name(&name),
         "metadata.name",
         "must be at most 40 lower-case letters, digits and '-', starting with a letter",
     );
     let spec = &stack.spec;
-    check.that(
-        (0..=100).contains(&spec.api.replicas),
-        "spec.api.replicas",
-        "must be between 0 and 100",
-    );
-    if let Some(image) = &spec.api.image {
-        let plain =
-            !image.is_empty() && image.len() <= 512 && !image.contains([' ', '\t', '\r', '\n']);
-        check.that(
-            plain,
-            "spec.api.image",
-            "must be an image reference without spaces, such as name:tag",
-        );
-    }
-    migrate(&spec.api, &mut check);
-    env(&spec.api.env, &mut check);
+    api::check(&spec.api, &mut check);
     let ingress = spec
         .ingress
         .as_ref()
@@ -191,91 +181,33 @@ impl Check {
     }
 }
 
-fn migrate(spec: &ApiSpec, check: &mut Check) {
-    let Some(migrate) = &spec.migrate else { return };
-    check.that(
-        spec.image.is_some(),
-        "spec.api.migrate",
-        "needs spec.api.image: the operator's own API brings its own migrations",
-    );
-    check.that(
-        (1..=100).contains(&migrate.command.len()),
-        "spec.api.migrate.command",
-        "must have between 1 and 100 words",
-    );
-    check.that(
-        migrate
-            .command
-            .iter()
-            .all(|word| word.chars().count() <= 4096),
-        "spec.api.migrate.command",
-        "may not have a word of more than 4096 characters",
-    );
-    check.that(
-        migrate.command.first().is_none_or(|word| !word.is_empty()),
-        "spec.api.migrate.command",
-        "must start with a program",
-    );
-}
-
-fn env(env: &[EnvVar], check: &mut Check) {
-    let mut seen = std::collections::BTreeSet::new();
-    check.that(
-        env.len() <= 100,
-        "spec.api.env",
-        "must have at most 100 entries",
-    );
-    for variable in env {
-        let field = format!("spec.api.env[{}]", variable.name);
-        check.that(
-            !variable.name.is_empty(),
-            "spec.api.env",
-            "every entry needs a name",
-        );
-        check.that(
-            !RESERVED_ENV.contains(&variable.name.as_str()),
-            &field,
-            "is a variable of the app contract, which the operator sets: remove it",
-        );
-        check.that(
-            seen.insert(&variable.name),
-            &field,
-            "is there twice: keep one",
-        );
-    }
-}
-
 fn ingress(spec: &IngressSpec, check: &mut Check) -> Ingress {
     check.that(
         (1..=20).contains(&spec.hosts.len()),
         "spec.ingress.hosts",
         "must have between 1 and 20 entries",
     );
-    for host in &spec.hosts {
+    let distinct: BTreeSet<&String> = spec.hosts.iter().collect();
+    check.that(
+        distinct.len() == spec.hosts.len(),
+        "spec.ingress.hosts",
+        "must each be there once",
+    );
+    check.that(
+        spec.hosts.iter().all(|host| words::is_host(host)),
+        "spec.ingress.hosts",
+        "must be DNS names in lower case, such as shop.example.org",
+    );
+    for (name, field) in [
+        (&spec.entry_points.http, "spec.ingress.entryPoints.http"),
+        (&spec.entry_points.https, "spec.ingress.entryPoints.https"),
+    ] {
         check.that(
-            is_host(host),
-            "spec.ingress.hosts",
-            "must be DNS names in lower case, such as shop.example.org",
+            words::is_entry_point(name),
+            field,
+            "must be letters, digits, '-' and '_'",
         );
     }
-    let entry_point = |name: &str| {
-        !name.is_empty()
-            && name.len() <= 63
-            && name.starts_with(|c: char| c.is_ascii_alphanumeric())
-            && name
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
-    };
-    check.that(
-        entry_point(&spec.entry_points.http),
-        "spec.ingress.entryPoints.http",
-        "must be letters, digits, '-' and '_'",
-    );
-    check.that(
-        entry_point(&spec.entry_points.https),
-        "spec.ingress.entryPoints.https",
-        "must be letters, digits, '-' and '_'",
-    );
     let tls_secret = spec.tls.secret.as_ref().map(|secret| secret.name.clone());
     let exclusive = (spec.tls.mode == TlsMode::Secret) == tls_secret.is_some();
     check.that(
@@ -285,7 +217,7 @@ fn ingress(spec: &IngressSpec, check: &mut Check) -> Ingress {
     );
     if let Some(name) = &tls_secret {
         check.that(
-            is_subdomain(name),
+            words::is_subdomain(name),
             "spec.ingress.tls.secret.name",
             "must be the name of a Secret in this namespace",
         );
@@ -308,14 +240,8 @@ fn postgres(spec: &PostgresSpec, check: &mut Check) -> Option<Postgres> {
         "must be \"16\"",
     );
     let database = &spec.database;
-    let identifier = !database.is_empty()
-        && database.len() <= 63
-        && !database.starts_with(|c: char| c.is_ascii_digit())
-        && database
-            .chars()
-            .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
     check.that(
-        identifier,
+        words::is_database(database),
         "spec.postgres.database",
         "must be lower-case letters, digits and '_', not starting with a digit",
     );
@@ -324,6 +250,12 @@ fn postgres(spec: &PostgresSpec, check: &mut Check) -> Option<Postgres> {
         free,
         "spec.postgres.database",
         "may not be one of Postgres' own databases: choose another name",
+    );
+    let class = spec.storage.storage_class_name.as_deref();
+    check.that(
+        class.is_none_or(words::is_subdomain),
+        "spec.postgres.storage.storageClassName",
+        "must be the name of a storage class, such as standard",
     );
     let size = check.size(&spec.storage.size, "spec.postgres.storage.size")?;
     Some(Postgres {
@@ -347,16 +279,8 @@ fn redis(spec: &RedisSpec, check: &mut Check) -> Option<Redis> {
 }
 
 fn monitoring(spec: &MonitoringSpec, check: &mut Check) {
-    let (number, unit) = spec.interval.split_at(
-        spec.interval
-            .find(|c: char| !c.is_ascii_digit())
-            .unwrap_or(spec.interval.len()),
-    );
-    let interval = (1..=6).contains(&number.len())
-        && !number.starts_with('0')
-        && ["ms", "s", "m", "h"].contains(&unit);
     check.that(
-        interval,
+        words::is_interval(&spec.interval),
         "spec.monitoring.interval",
         "must be a whole number and one of ms, s, m, h: for example 15s",
     );
@@ -364,6 +288,13 @@ fn monitoring(spec: &MonitoringSpec, check: &mut Check) {
         spec.labels.len() <= 20,
         "spec.monitoring.labels",
         "must have at most 20 entries",
+    );
+    check.that(
+        spec.labels
+            .iter()
+            .all(|(key, value)| words::is_label_key(key) && words::is_label_value(value)),
+        "spec.monitoring.labels",
+        "must be labels as Kubernetes knows them: for example release: kube-prometheus-stack",
     );
     check.that(
         labels_are_free(&spec.labels),
@@ -376,32 +307,6 @@ fn labels_are_free(labels: &Labels) -> bool {
     labels
         .keys()
         .all(|key| !key.starts_with("app.kubernetes.io/"))
-}
-
-fn is_name(name: &str) -> bool {
-    is_label(name)
-        && name.len() <= MAX_NAME_LENGTH
-        && name.starts_with(|c: char| c.is_ascii_lowercase())
-}
-
-fn is_label(label: &str) -> bool {
-    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    (1..=63).contains(&label.len())
-        && label.chars().all(inside)
-        && !label.starts_with('-')
-        && !label.ends_with('-')
-}
-
-fn is_host(host: &str) -> bool {
-    host.len() <= 253 && host.split('.').all(is_label)
-}
-
-fn is_subdomain(name: &str) -> bool {
-    let inside = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '.';
-    (1..=253).contains(&name.len())
-        && name.chars().all(inside)
-        && !name.starts_with(['-', '.'])
-        && !name.ends_with(['-', '.'])
 }
 
 #[cfg(test)]

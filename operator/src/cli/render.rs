@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 
-use crate::crd::{GROUP, TpStack};
+use crate::crd::{self, GROUP, TpStack};
 use crate::kind::OptionalApi;
 use crate::observed::Observed;
 use crate::plan::fresh;
@@ -98,7 +98,7 @@ fn read(text: &str) -> anyhow::Result<Vec<TpStack>> {
                 field("apiVersion")
             );
         }
-        stacks.push(serde_json::from_value(document).context("not a valid TpStack")?);
+        stacks.push(crd::read(document).context("not a valid TpStack")?);
     }
     Ok(stacks)
 }

@@ -35,7 +35,7 @@ pub struct ApiSpec {
     /// Container image that fulfils the app contract. Unset: the API of the operator's own release, with its migrations, its readiness path and its credentials as files. With an image: readiness on /health and credentials as environment variables. Example: registry.example.org/shop:1.4.2
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 512))]
-    #[x_kube(validation = Rule::new("self.matches('^[^ \\t\\r\\n]+$')").message("spec.api.image must not contain spaces or line breaks: write it as name:tag or name@digest"))]
+    #[x_kube(validation = Rule::new("self.matches('^[!-~]+$')").message("spec.api.image must not contain spaces or line breaks, or anything but ASCII: write it as name:tag or name@digest"))]
     pub image: Option<String>,
 
     /// Migrations of the database, run once by a Job before the pods get a new image; while it runs, and after it failed, the pods stay as they are. An image is known by its text: a tag that moves is not migrated again. Unset with an image: none. Without an image the operator's own API brings its own. Example: `{command: [shop, migrate]}`.
@@ -51,6 +51,8 @@ pub struct ApiSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 100), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     #[x_kube(validation = Rule::new("self.all(e, !(e.name in ['PORT', 'DB_HOST', 'DB_PORT', 'DB_NAME', 'DB_USER', 'DB_PASSWORD', 'DB_PASSWORD_FILE', 'DB_SSLMODE', 'DB_CA_FILE', 'REDIS_HOST', 'REDIS_PORT', 'REDIS_USER', 'REDIS_PASSWORD', 'REDIS_PASSWORD_FILE', 'REDIS_TLS', 'REDIS_CA_FILE']))").message("spec.api.env may not set a variable of the app contract (PORT, DB_*, REDIS_*): the operator sets it; remove the entry"))]
+    #[x_kube(validation = Rule::new("self.all(e, e.name.matches('^[A-Za-z_][-A-Za-z0-9_.]*$'))").message("spec.api.env must be named in letters, digits, '_', '-' and '.', starting with a letter or '_': for example LOG_LEVEL"))]
+    #[x_kube(validation = Rule::new("self.all(e, !has(e.valueFrom) || (!has(e.value) && [has(e.valueFrom.configMapKeyRef), has(e.valueFrom.secretKeyRef), has(e.valueFrom.fieldRef), has(e.valueFrom.resourceFieldRef)].exists_one(source, source)))").message("an entry of spec.api.env has either value or valueFrom, and valueFrom one source: configMapKeyRef, secretKeyRef, fieldRef or resourceFieldRef"))]
     pub env: Vec<EnvVar>,
 
     /// CPU and memory of the API's container. Default: requests 50m CPU and 32Mi memory, limit 128Mi memory.

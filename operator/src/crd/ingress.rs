@@ -73,7 +73,7 @@ pub enum TlsMode {
 pub struct TlsSecret {
     /// Its name. Example: shop-tls
     #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')").message("spec.ingress.tls.secret.name must be the name of a Secret in this namespace: for example shop-tls"))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message("spec.ingress.tls.secret.name must be the name of a Secret in this namespace: for example shop-tls"))]
     pub name: String,
 }
 

@@ -16,8 +16,9 @@ pub struct MonitoringSpec {
 
     /// Labels on the ServiceMonitor: what the Prometheus in use selects by. Example: `{release: kube-prometheus-stack}`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    #[schemars(extend("maxProperties" = 20))]
+    #[schemars(extend("maxProperties" = 20, "additionalProperties" = {"type": "string", "maxLength": 63}))]
     #[x_kube(validation = Rule::new("self.all(k, !k.startsWith('app.kubernetes.io/'))").message("spec.monitoring.labels may not set app.kubernetes.io/ labels: the operator knows its own objects by them; remove the entry"))]
+    #[x_kube(validation = Rule::new("self.all(k, k.indexOf('/') <= 253 && k.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$') && self[k].matches('^([A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?)?$'))").message("spec.monitoring.labels must be labels as Kubernetes knows them: for example release: kube-prometheus-stack"))]
     pub labels: BTreeMap<String, String>,
 
     /// Time between two scrapes. Default: 15s. Example: 1m

@@ -56,6 +56,7 @@ pub struct PostgresStorage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 253))]
     #[x_kube(validation = Rule::new("self == oldSelf").message("spec.postgres.storage.storageClassName is immutable, as it is on a volume claim: make a second TpStack with the other class and move the data"))]
+    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message("spec.postgres.storage.storageClassName must be the name of a storage class: for example standard"))]
     pub storage_class_name: Option<String>,
 }
 

@@ -2,7 +2,7 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::TpStack;
 
@@ -29,14 +29,60 @@ pub fn definition() -> CustomResourceDefinition {
                     }
                 }
             }
-            // CEL's cost is estimated from the bounds: an unbounded name would make the rule on env too dear.
-            let name = "/schema/openAPIV3Schema/properties/spec/properties/api/properties/env/items/properties/name";
-            if let Some(Value::Object(name)) = version.pointer_mut(name) {
-                name.insert("maxLength".to_owned(), 253.into());
+            let api = "/schema/openAPIV3Schema/properties/spec/properties/api";
+            for (path, bounds) in bounds() {
+                let field = version.pointer_mut(&format!("{api}/{path}"));
+                if let (Some(Value::Object(field)), Value::Object(bounds)) = (field, bounds) {
+                    field.extend(bounds);
+                }
             }
         }
     }
-    serde_json::from_value(value).expect("only descriptions and a bound were changed")
+    serde_json::from_value(value).expect("only descriptions and bounds were changed")
+}
+
+/// Bounds on Kubernetes' own types, which bring none.
+///
+/// CEL's cost is estimated from them, so an unbounded name would make the rules on env too dear. The others refuse what
+/// no pod could have; what only the pod's own admission can tell (a field's path, a resource's name) is left to it, and
+/// its words end up in a condition.
+fn bounds() -> Vec<(String, Value)> {
+    let amount = "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]{1,2})?$";
+    let name = json!({"minLength": 1, "maxLength": 253});
+    let key = json!({"minLength": 1, "maxLength": 253, "pattern": "^[-._a-zA-Z0-9]+$"});
+    let variable = "properties/env/items/properties";
+    let source = format!("{variable}/valueFrom/properties");
+    let mut bounds = vec![
+        (format!("{variable}/name"), name.clone()),
+        (
+            format!("{source}/fieldRef/properties/fieldPath"),
+            json!({"minLength": 1}),
+        ),
+        (
+            format!("{source}/resourceFieldRef/properties/resource"),
+            json!({"minLength": 1}),
+        ),
+        (
+            "properties/resources/properties/claims".to_owned(),
+            json!({"maxItems": 0}),
+        ),
+    ];
+    for reference in ["configMapKeyRef", "secretKeyRef"] {
+        bounds.push((
+            format!("{source}/{reference}/properties/name"),
+            name.clone(),
+        ));
+        bounds.push((format!("{source}/{reference}/properties/key"), key.clone()));
+    }
+    for amounts in ["limits", "requests"] {
+        let field = format!("properties/resources/properties/{amounts}");
+        bounds.push((field.clone(), json!({"maxProperties": 20})));
+        bounds.push((
+            format!("{field}/additionalProperties"),
+            json!({"pattern": amount, "maxLength": 32, "minimum": 0}),
+        ));
+    }
+    bounds
 }
 
 fn strip_descriptions(value: &mut Value) {

@@ -115,6 +115,88 @@ fn each_broken_rule_names_its_field() {
     );
 }
 
+/// Found by comparing with the API server (`control_plane/agreement.rs`): one of the two used to be weaker.
+#[test]
+fn what_admission_refuses_is_refused_here_too() {
+    refused(
+        &json!({"ingress": {"hosts": ["a.example.org", "a.example.org"]}}),
+        "spec.ingress.hosts",
+    );
+    for name in ["a..b", "A", "a_b"] {
+        let tls = json!({"mode": "Secret", "secret": {"name": name}});
+        refused(
+            &json!({"ingress": {"hosts": ["a"], "tls": tls}}),
+            "spec.ingress.tls.secret.name",
+        );
+    }
+    for class in ["", "Fast", "a b", "a..b"] {
+        refused(
+            &json!({"postgres": {"storage": {"storageClassName": class}}}),
+            "spec.postgres.storage.storageClassName",
+        );
+    }
+    for labels in [
+        json!({"": "x"}),
+        json!({"a/b/c": "x"}),
+        json!({"a": "-"}),
+        json!({"a": "x".repeat(64)}),
+    ] {
+        refused(
+            &json!({"monitoring": {"labels": labels}}),
+            "spec.monitoring.labels",
+        );
+    }
+    for image in ["", "a\u{a0}", "shöp", &"a".repeat(513)] {
+        refused(&json!({"api": {"image": image}}), "spec.api.image");
+    }
+}
+
+#[test]
+fn an_environment_that_no_pod_could_have_is_refused() {
+    let key = json!({"name": "mail", "key": "password"});
+    for entry in [
+        json!({"name": ""}),
+        json!({"name": "1A"}),
+        json!({"name": "A=B"}),
+        json!({"name": "A".repeat(254)}),
+        json!({"name": "A", "value": "", "valueFrom": {"secretKeyRef": key}}),
+        json!({"name": "A", "valueFrom": {}}),
+        json!({"name": "A", "valueFrom": {"secretKeyRef": key, "configMapKeyRef": key}}),
+        json!({"name": "A", "valueFrom": {"secretKeyRef": {"name": "mail"}}}),
+        json!({"name": "A", "valueFrom": {"configMapKeyRef": {"name": "mail", "key": "a b"}}}),
+        json!({"name": "A", "valueFrom": {"fieldRef": {}}}),
+        json!({"name": "A", "valueFrom": {"resourceFieldRef": {"resource": ""}}}),
+    ] {
+        refused(&json!({"api": {"env": [entry]}}), "spec.api.env");
+    }
+    let entries = json!([
+        {"name": "A", "value": ""},
+        {"name": "B", "valueFrom": {"secretKeyRef": key}},
+        {"name": "C", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
+        {"name": "D", "valueFrom": {"resourceFieldRef": {"resource": "limits.cpu", "divisor": 1}}},
+        {"name": "E"},
+    ]);
+    validate(&stack(&json!({"api": {"env": entries}}))).unwrap();
+}
+
+#[test]
+fn amounts_that_are_none_and_devices_are_refused() {
+    for (field, resources) in [
+        ("limits", json!({"limits": {"cpu": "lots"}})),
+        ("limits", json!({"limits": {"cpu": -1}})),
+        ("requests", json!({"requests": {"memory": "-1Gi"}})),
+        ("claims", json!({"claims": [{"name": "gpu"}]})),
+    ] {
+        refused(
+            &json!({"api": {"resources": resources}}),
+            &format!("spec.api.resources.{field}"),
+        );
+    }
+    let sound =
+        json!({"limits": {"cpu": 2, "memory": "1.5Gi"}, "requests": {"cpu": "50m"}, "claims": []});
+    validate(&stack(&json!({"api": {"resources": sound}}))).unwrap();
+}
+
 #[test]
 fn every_broken_rule_is_told_at_once() {
     let violations = validate(&stack(

@@ -18,6 +18,7 @@
 mod harness;
 
 mod admit;
+mod agreement;
 mod conflict;
 mod converge;
 mod crash;
@@ -26,6 +27,7 @@ mod data;
 mod drift;
 mod events;
 mod grant;
+mod hostile;
 mod immutable;
 mod isolation;
 mod leader;

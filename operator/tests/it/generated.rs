@@ -67,6 +67,50 @@ fn admission_refuses_the_same_variables_as_validation() {
     assert_eq!(quoted, operator::crd::RESERVED_ENV);
 }
 
+/// The server refuses a definition whose rules might cost too much, which it reckons from these bounds.
+#[test]
+fn everything_that_a_rule_looks_at_is_bounded() {
+    let definition = serde_json::to_value(operator::crd::definition()).unwrap();
+    let schema = &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"];
+    let (mut rules, mut unbounded) = (0, Vec::new());
+    ruled(
+        &schema["properties"]["spec"],
+        "spec",
+        &mut |schema, path| {
+            rules += 1;
+            let members = [&schema["items"], &schema["additionalProperties"]];
+            for schema in std::iter::once(schema).chain(members) {
+                let bound = match schema["type"].as_str() {
+                    Some("string") if schema["enum"].is_null() => "maxLength",
+                    Some("array") => "maxItems",
+                    Some("object") if schema["properties"].is_null() => "maxProperties",
+                    _ => continue,
+                };
+                if schema[bound].is_null() {
+                    unbounded.push(format!("{path}: {bound}"));
+                }
+            }
+        },
+    );
+    assert!(rules >= 15, "only {rules} fields with rules were found");
+    assert!(unbounded.is_empty(), "{unbounded:?}");
+}
+
+/// Visits every field with rules.
+fn ruled(schema: &serde_json::Value, path: &str, visit: &mut impl FnMut(&serde_json::Value, &str)) {
+    if !schema["x-kubernetes-validations"].is_null() {
+        visit(schema, path);
+    }
+    for (name, below) in schema["properties"].as_object().into_iter().flatten() {
+        ruled(below, &format!("{path}.{name}"), visit);
+    }
+    for members in ["items", "additionalProperties"] {
+        if schema[members].is_object() {
+            ruled(&schema[members], &format!("{path}[]"), visit);
+        }
+    }
+}
+
 #[test]
 fn every_field_of_ours_is_explained() {
     let definition = serde_json::to_value(operator::crd::definition()).unwrap();

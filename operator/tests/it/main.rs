@@ -10,6 +10,7 @@
 mod cli;
 mod contract;
 mod generated;
+mod hostile;
 mod rbac;
 mod samples;
 mod scripts;

@@ -55,6 +55,15 @@ fn path_variable(name: &str) -> PathBuf {
     std::env::var_os(name).map_or_else(unset, PathBuf::from)
 }
 
+/// A number that turns a test's own knob, if it is set.
+pub(crate) fn variable(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(
+        text.parse()
+            .unwrap_or_else(|error| panic!("{name}={text}: {error}")),
+    )
+}
+
 /// Runs kubectl as the administrator and returns what it printed; a failure is a panic with its words.
 pub(crate) fn kubectl(arguments: &[&str], input: &str) -> String {
     let output = pipe(Command::new(&ENVIRONMENT.kubectl).args(arguments), input);

@@ -1,0 +1,196 @@
+//! What a name, a key or a quantity looks like: each function says what its rule in `crd` says. [pure]
+
+use crate::crd::MAX_NAME_LENGTH;
+
+/// Name of a TpStack: children are named after it.
+pub(super) fn is_name(name: &str) -> bool {
+    is_label(name) && name.len() <= MAX_NAME_LENGTH && name.starts_with(lower)
+}
+
+/// A host name: labels of DNS, in lower case.
+pub(super) fn is_host(host: &str) -> bool {
+    host.len() <= 253 && host.split('.').all(is_label)
+}
+
+/// Name of a Secret or a storage class: as a host name, but its labels may be longer.
+pub(super) fn is_subdomain(name: &str) -> bool {
+    name.len() <= 253 && name.split('.').all(is_word)
+}
+
+/// Name of one of Traefik's entry points.
+pub(super) fn is_entry_point(name: &str) -> bool {
+    name.len() <= 63
+        && name.starts_with(alphanumeric)
+        && name.chars().all(|c| alphanumeric(c) || "-_".contains(c))
+}
+
+/// Reference of an image: printable ASCII without a space, since nothing else is ever pulled.
+pub(super) fn is_image(image: &str) -> bool {
+    (1..=512).contains(&image.len()) && image.chars().all(|c| c.is_ascii_graphic())
+}
+
+/// Name of an environment variable, as every supported Kubernetes takes it.
+pub(super) fn is_variable(name: &str) -> bool {
+    (1..=253).contains(&name.len())
+        && !name.starts_with(|c: char| c.is_ascii_digit() || "-.".contains(c))
+        && name.chars().all(|c| alphanumeric(c) || "-._".contains(c))
+}
+
+/// Key of a Secret or a ConfigMap.
+pub(super) fn is_key(key: &str) -> bool {
+    (1..=253).contains(&key.len()) && key.chars().all(|c| alphanumeric(c) || "-._".contains(c))
+}
+
+/// Key of a label: a name, and a host name with a slash before it if need be.
+pub(super) fn is_label_key(key: &str) -> bool {
+    let (prefix, name) = match key.split_once('/') {
+        Some((prefix, name)) => (Some(prefix), name),
+        None => (None, key),
+    };
+    !name.is_empty() && is_label_value(name) && prefix.is_none_or(is_subdomain)
+}
+
+/// Value of a label.
+pub(super) fn is_label_value(value: &str) -> bool {
+    value.is_empty()
+        || (value.len() <= 63
+            && value.starts_with(alphanumeric)
+            && value.ends_with(alphanumeric)
+            && value.chars().all(|c| alphanumeric(c) || "-._".contains(c)))
+}
+
+/// Name of a database that needs no quotes.
+pub(super) fn is_database(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && name.starts_with(|c| lower(c) || c == '_')
+        && name
+            .chars()
+            .all(|c| lower(c) || c.is_ascii_digit() || c == '_')
+}
+
+/// Time between two scrapes, as Prometheus writes it.
+pub(super) fn is_interval(text: &str) -> bool {
+    let (number, unit) = split_number(text);
+    (1..=6).contains(&number.len())
+        && !number.starts_with('0')
+        && ["ms", "s", "m", "h"].contains(&unit)
+}
+
+/// An amount of CPU or memory as Kubernetes writes it, without a sign: `50m`, `1.5Gi`, `1e3`.
+pub(super) fn is_quantity(text: &str) -> bool {
+    let (whole, rest) = split_number(text);
+    let (fraction, unit) = match rest.strip_prefix('.') {
+        Some(rest) => split_number(rest),
+        None => ("", rest),
+    };
+    let exponent = |unit: &str| {
+        unit.strip_prefix(['e', 'E']).is_some_and(|power| {
+            let (digits, rest) = split_number(power.strip_prefix(['+', '-']).unwrap_or(power));
+            (1..=2).contains(&digits.len()) && rest.is_empty()
+        })
+    };
+    let units = [
+        "", "n", "u", "m", "k", "M", "G", "T", "P", "E", "Ki", "Mi", "Gi", "Ti", "Pi", "Ei",
+    ];
+    text.len() <= 32
+        && !(whole.is_empty() && fraction.is_empty())
+        && (units.contains(&unit) || exponent(unit))
+}
+
+/// The digits that a text starts with, and the rest.
+fn split_number(text: &str) -> (&str, &str) {
+    text.split_at(
+        text.find(|c: char| !c.is_ascii_digit())
+            .unwrap_or(text.len()),
+    )
+}
+
+fn is_label(label: &str) -> bool {
+    label.len() <= 63 && is_word(label)
+}
+
+/// Lower-case letters, digits and `-`, with a letter or a digit at both ends.
+fn is_word(word: &str) -> bool {
+    let end = |c: char| lower(c) || c.is_ascii_digit();
+    word.starts_with(end) && word.ends_with(end) && word.chars().all(|c| end(c) || c == '-')
+}
+
+fn lower(c: char) -> bool {
+    c.is_ascii_lowercase()
+}
+
+fn alphanumeric(c: char) -> bool {
+    c.is_ascii_alphanumeric()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{is_image, is_label_key, is_quantity, is_subdomain, is_variable};
+
+    fn check(is: fn(&str) -> bool, good: &[&str], bad: &[&str]) {
+        for text in good {
+            assert!(is(text), "{text:?}");
+        }
+        for text in bad {
+            assert!(!is(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn quantities_are_kubernetes_own_without_a_sign() {
+        let good = [
+            "2", "50m", "1.5Gi", "1.", ".5", "1e3", "1E-2", "1E", "0", "12Ei",
+        ];
+        let bad = [
+            "", ".", "m", "-1", "+1", "1 Gi", "1Kb", "1e", "1e999", "1.2.3", "1mi", "１",
+        ];
+        check(is_quantity, &good, &bad);
+        assert!(!is_quantity(&"1".repeat(33)));
+    }
+
+    #[test]
+    fn names_of_secrets_and_classes_have_no_empty_part() {
+        check(
+            is_subdomain,
+            &["a", "a.b", "1-2.x"],
+            &["", ".", "a..b", "-a", "a-.b", "A", "a_b"],
+        );
+        assert!(is_subdomain(&"a".repeat(253)) && !is_subdomain(&"a".repeat(254)));
+    }
+
+    #[test]
+    fn variables_are_those_of_every_supported_kubernetes() {
+        check(
+            is_variable,
+            &["A", "_", "a.b-c", "LOG_LEVEL"],
+            &["", "1A", ".a", "-a", "A=B", "Ä", "A B"],
+        );
+    }
+
+    #[test]
+    fn keys_of_labels_may_have_one_prefix() {
+        let good = ["release", "example.org/release", "A_b.c"];
+        let bad = [
+            "",
+            "/",
+            "a/",
+            "/a",
+            "a/b/c",
+            "Example.org/a",
+            "-a",
+            "a-",
+            "é",
+        ];
+        check(is_label_key, &good, &bad);
+    }
+
+    #[test]
+    fn images_are_ascii_without_spaces() {
+        let good = ["shop", "registry.example.org:5000/shop:1.4@sha256:ab"];
+        check(
+            is_image,
+            &good,
+            &["", "a b", "a\n", "a\u{a0}", "shöp", "a\0"],
+        );
+    }
+}

@@ -1,0 +1,130 @@
+//! Values for the fields of `spec.api`.
+
+use operator::crd::RESERVED_ENV;
+use proptest::{
+    collection::{btree_map, vec},
+    option,
+    prelude::*,
+    sample::select,
+    strategy::{BoxedStrategy, Strategy},
+};
+use serde_json::{Map, Value, json};
+
+use super::words::{amounts, long, no_object, one_of, shaped, spoilt, texts};
+
+pub(super) fn numbers() -> BoxedStrategy<Value> {
+    prop_oneof![
+        4 => (-3..=103_i64).prop_map(Value::from),
+        1 => select(vec![
+            json!(i32::MAX), json!(i32::MIN), json!(i64::MAX), json!(i64::MIN), json!(4_294_967_298_i64), json!(1.5), json!("2"),
+        ]),
+    ]
+    .boxed()
+}
+
+pub(super) fn migrate() -> BoxedStrategy<Value> {
+    let word = prop_oneof![
+        6 => shaped("[a-z-]{1,8}"),
+        1 => Just(String::new()),
+        1 => long(&[4095, 4096, 4097]),
+        1 => any::<String>(),
+    ];
+    let commands = prop_oneof![
+        6 => vec(word, 0..4).prop_map(Value::from),
+        1 => select(vec![99, 100, 101]).prop_map(|length| json!(vec!["a"; length])),
+        1 => select(vec![json!("shop"), json!([7]), json!([null]), json!(null)]),
+    ];
+    prop_oneof![8 => commands.prop_map(|command| json!({"command": command})), 1 => no_object()]
+        .boxed()
+}
+
+pub(super) fn env() -> BoxedStrategy<Value> {
+    let names = prop_oneof![
+        6 => texts(shaped("[A-Za-z_][-A-Za-z0-9_.]{0,8}"), &[252, 253, 254]),
+        1 => select(&RESERVED_ENV[..]).prop_map(Value::from),
+        1 => one_of(&["port", "DB", "REDIS_", "DB_HOST ", "PATH", "A", "A", "B"]).prop_map(Value::from),
+    ];
+    let source = prop_oneof![
+        select(vec![
+            json!({"secretKeyRef": {"name": "mail", "key": "password"}}),
+            json!({"configMapKeyRef": {"name": "mail", "key": "host", "optional": true}}),
+            json!({"fieldRef": {"fieldPath": "metadata.name"}}),
+            json!({"fieldRef": {"fieldPath": "metadata.name", "apiVersion": "v1"}}),
+            json!({"resourceFieldRef": {"resource": "limits.cpu", "divisor": 1}}),
+            json!({"resourceFieldRef": {"resource": "limits.cpu", "divisor": null, "containerName": "api"}}),
+        ]),
+        select(vec![
+            json!({}),
+            json!({"unknownRef": {}}),
+            json!({"secretKeyRef": {"name": "mail"}}),
+            json!({"secretKeyRef": {"key": "password"}}),
+            json!({"configMapKeyRef": {}}),
+            json!({"fieldRef": {}}),
+            json!({"fieldRef": {"fieldPath": ""}}),
+            json!({"resourceFieldRef": {"resource": ""}}),
+            json!({"resourceFieldRef": {"containerName": "api"}}),
+            json!({"secretKeyRef": null}),
+            json!({"fieldRef": {"fieldPath": "metadata.name"}, "secretKeyRef": {"name": "a", "key": "b"}}),
+            json!(7),
+        ]),
+        (
+            texts(shaped("[a-z-]{1,8}"), &[253, 254]),
+            texts(shaped("[-._a-zA-Z0-9]{1,8}"), &[253, 254])
+        )
+            .prop_map(|(name, key)| json!({"secretKeyRef": {"name": name, "key": key}})),
+    ];
+    let value = prop_oneof![
+        Just(json!("debug")),
+        Just(json!("")),
+        any::<String>().prop_map(Value::from),
+        Just(json!(7)),
+        Just(json!(null)),
+    ];
+    let entry = (
+        names,
+        option::weighted(0.7, value),
+        option::weighted(0.3, source),
+    )
+        .prop_map(|(name, value, source)| {
+            let mut entry = Map::new();
+            entry.insert("name".to_owned(), name);
+            entry.extend(value.map(|value| ("value".to_owned(), value)));
+            entry.extend(source.map(|source| ("valueFrom".to_owned(), source)));
+            Value::Object(entry)
+        });
+    prop_oneof![
+        10 => vec(entry, 0..3).prop_map(Value::from),
+        1 => select(vec![99_usize, 100, 101]).prop_map(|length| {
+            (0..length).map(|number| json!({"name": format!("A{number}")})).collect::<Value>()
+        }),
+        1 => select(vec![json!([{}]), json!([{"value": "a"}]), json!([null]), json!(["A"]), json!("A"), json!({})]),
+    ]
+    .boxed()
+}
+
+pub(super) fn resources() -> BoxedStrategy<Value> {
+    let amount = prop_oneof![
+        4 => amounts().prop_map(Value::from),
+        1 => spoilt(amounts()).prop_map(Value::from),
+        1 => (-2..=64_i64).prop_map(Value::from),
+        1 => long(&[31, 32, 33]).prop_map(Value::from),
+        1 => select(vec![json!(null), json!(true), json!([]), json!({})]),
+    ];
+    let kind = one_of(&["cpu", "memory", "ephemeral-storage", "example.org/device"]);
+    let amounts = || btree_map(kind.clone(), amount.clone(), 0..3).prop_map(|map| json!(map));
+    let many = |count: usize| {
+        let devices = (0..count).map(|number| (format!("example.org/{number}"), json!("1")));
+        Value::Object(devices.collect())
+    };
+    prop_oneof![
+        4 => amounts().prop_map(|limits| json!({"limits": limits})),
+        2 => (amounts(), amounts()).prop_map(|(limits, requests)| json!({"limits": limits, "requests": requests})),
+        1 => select(vec![20, 21]).prop_map(move |count| json!({"requests": many(count)})),
+        1 => select(vec![
+            json!({}), json!({"claims": []}), json!({"claims": null}),
+            json!({"claims": [{"name": "gpu"}]}), json!({"claims": [{}]}),
+            json!({"limits": null}), json!({"limits": "1Gi"}), json!({"limits": []}),
+        ]),
+    ]
+    .boxed()
+}

@@ -1,0 +1,292 @@
+//! Whole TpStacks: a sound one with up to three fields changed.
+
+use proptest::{
+    collection::{btree_map, vec},
+    option,
+    prelude::*,
+    sample::select,
+    strategy::{BoxedStrategy, Strategy, Union},
+};
+use serde_json::{Map, Value, json};
+
+use super::api;
+use super::words::{amounts, long, no_object, no_text, one_of, shaped, spoilt, texts};
+
+const LABEL: &str = "[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?";
+
+/// A TpStack, with `metadata` and `spec`.
+pub(super) fn stack() -> impl Strategy<Value = Value> {
+    // Mostly one: of two that are wrong, the one hides whether the other is seen.
+    let changes = prop_oneof![
+        1 => vec(change(), 0),
+        6 => vec(change(), 1),
+        2 => vec(change(), 2..=3),
+    ];
+    (sound(), changes).prop_map(|(mut stack, changes)| {
+        for (path, value) in changes {
+            put(&mut stack, path, value);
+        }
+        stack
+    })
+}
+
+fn sound() -> BoxedStrategy<Value> {
+    let api = prop_oneof![
+        Just(json!({})),
+        (0..=100).prop_map(|replicas| json!({"replicas": replicas})),
+        Just(json!({"image": "shop:1", "migrate": {"command": ["shop", "migrate"]}})),
+        Just(
+            json!({"env": [{"name": "LOG_LEVEL", "value": "debug"}], "resources": {"limits": {"cpu": 2}}})
+        ),
+    ];
+    let ingress = option::of(select(vec![
+        json!({"hosts": ["shop.example.org"]}),
+        json!({"hosts": ["a", "b.c"], "redirectToHttps": false, "tls": {"mode": "Secret", "secret": {"name": "shop-tls"}}}),
+    ]));
+    let name = shaped("[a-z][-a-z0-9]{0,8}[a-z0-9]");
+    (name, api, ingress)
+        .prop_map(|(name, api, ingress)| {
+            let mut stack = json!({"metadata": {"name": name}, "spec": {"api": api}});
+            if let Some(ingress) = ingress {
+                stack["spec"]["ingress"] = ingress;
+            }
+            stack
+        })
+        .boxed()
+}
+
+/// A field and what is put there.
+fn change() -> BoxedStrategy<(&'static str, Value)> {
+    let at = |path: &'static str, values: BoxedStrategy<Value>| {
+        prop_oneof![12 => values, 1 => no_text()]
+            .prop_map(move |value| (path, value))
+            .boxed()
+    };
+    let object = |path: &'static str| no_object().prop_map(move |value| (path, value)).boxed();
+    let word = |words: &'static [&'static str]| {
+        prop_oneof![3 => one_of(words), 1 => spoilt(one_of(words))]
+            .prop_map(Value::from)
+            .boxed()
+    };
+    let size = || {
+        prop_oneof![6 => amounts(), 1 => spoilt(amounts()), 1 => long(&[15, 16, 20, 21])]
+            .prop_map(Value::from)
+            .boxed()
+    };
+    let subdomain = || shaped(&format!("{LABEL}([.]{LABEL}){{0,3}}"));
+    let entry_point = || texts(shaped("[A-Za-z0-9][-A-Za-z0-9_]{0,10}"), &[62, 63, 64]);
+    Union::new_weighted(vec![
+        (3, name()),
+        (1, at("/spec/deletionPolicy", word(&["Retain", "Delete"]))),
+        (2, at("/spec/api/replicas", api::numbers())),
+        (
+            2,
+            at(
+                "/spec/api/image",
+                texts(shaped("[a-z0-9./:@-]{1,20}"), &[511, 512, 513]),
+            ),
+        ),
+        (2, at("/spec/api/migrate", api::migrate())),
+        (4, at("/spec/api/env", api::env())),
+        (2, at("/spec/api/resources", api::resources())),
+        (4, at("/spec/ingress/hosts", hosts())),
+        (1, at("/spec/ingress/entryPoints/http", entry_point())),
+        (1, at("/spec/ingress/entryPoints/https", entry_point())),
+        (
+            1,
+            at(
+                "/spec/ingress/redirectToHttps",
+                any::<bool>().prop_map(Value::from).boxed(),
+            ),
+        ),
+        (
+            3,
+            at(
+                "/spec/ingress/tls",
+                tls(texts(subdomain(), &[63, 64, 252, 253, 254])),
+            ),
+        ),
+        (
+            1,
+            at(
+                "/spec/postgres/engine",
+                word(&["BuiltIn", "BuiltIn", "builtin"]),
+            ),
+        ),
+        (
+            1,
+            at("/spec/postgres/version", word(&["16", "16", "15", "16.1"])),
+        ),
+        (3, at("/spec/postgres/database", database())),
+        (3, at("/spec/postgres/storage/size", size())),
+        (
+            2,
+            at(
+                "/spec/postgres/storage/storageClassName",
+                texts(subdomain(), &[63, 64, 252, 253, 254]),
+            ),
+        ),
+        (1, at("/spec/redis/engine", word(&["BuiltIn", "Disabled"]))),
+        (2, at("/spec/redis/maxMemory", size())),
+        (
+            1,
+            at(
+                "/spec/redis/persistence/mode",
+                word(&["AppendOnly", "None"]),
+            ),
+        ),
+        (2, at("/spec/redis/persistence/size", size())),
+        (
+            1,
+            at(
+                "/spec/monitoring/mode",
+                word(&["Auto", "Enabled", "Disabled"]),
+            ),
+        ),
+        (3, at("/spec/monitoring/labels", labels())),
+        (3, at("/spec/monitoring/interval", interval())),
+        (1, Union::new(PARTS.map(object)).boxed()),
+    ])
+    .boxed()
+}
+
+/// Every object in the spec.
+const PARTS: [&str; 12] = [
+    "/spec",
+    "/spec/api",
+    "/spec/api/migrate",
+    "/spec/api/resources",
+    "/spec/ingress",
+    "/spec/ingress/entryPoints",
+    "/spec/ingress/tls",
+    "/spec/postgres",
+    "/spec/postgres/storage",
+    "/spec/redis",
+    "/spec/redis/persistence",
+    "/spec/monitoring",
+];
+
+fn name() -> BoxedStrategy<(&'static str, Value)> {
+    texts(
+        prop_oneof![
+            shaped("[a-z][-a-z0-9]{0,38}[a-z0-9]"),
+            shaped("[a-z0-9]{1,4}[.][a-z]{1,3}")
+        ]
+        .boxed(),
+        &[1, 39, 40, 41, 63, 64, 253, 254],
+    )
+    .prop_map(|value| ("/metadata/name", value))
+    .boxed()
+}
+
+fn hosts() -> BoxedStrategy<Value> {
+    let sound = shaped(&format!("{LABEL}([.]{LABEL}){{0,3}}"));
+    let long_label = long(&[1, 61, 62, 63, 64]);
+    let host = prop_oneof![
+        8 => sound.clone().prop_map(Value::from),
+        2 => texts(sound.clone(), &[63, 64, 253, 254]),
+        1 => (sound.clone(), one_of(&[".", "-", ":8443", "/", "/path", "/metrics"])).prop_map(|(host, end)| json!(host + &end)),
+        1 => sound.clone().prop_map(|host| json!(format!("*.{host}"))),
+        1 => sound.prop_map(|host| json!(host.to_uppercase())),
+        1 => long_label.prop_map(|label| json!(format!("{label}.example.org"))),
+        // Labels as long as they may be, up to and beyond the longest name.
+        1 => (1..=5_usize, 0..=63_usize).prop_map(|(labels, rest)| {
+            json!(format!("{}{}", format!("{}.", "a".repeat(63)).repeat(labels), "b".repeat(rest)))
+        }),
+        1 => select(vec![json!("1.2.3.4"), json!("::1"), json!("localhost"), json!("xn--fa-hia.de"), json!("faß.de")]),
+    ];
+    prop_oneof![
+        8 => vec(host, 1..3).prop_map(Value::from),
+        1 => select(vec![json!([]), json!(["a", "a"]), json!(["a", "A"]), json!([null]), json!([7]), json!("a"), json!({})]),
+        1 => select(vec![19_usize, 20, 21]).prop_map(|length| {
+            (0..length).map(|number| json!(format!("h{number}.example.org"))).collect::<Value>()
+        }),
+    ]
+    .boxed()
+}
+
+fn tls(names: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
+    let mode = select(vec![
+        json!("Secret"),
+        json!("Secret"),
+        json!("TraefikDefault"),
+        json!("secret"),
+        json!(null),
+        json!(7),
+    ]);
+    let secret = prop_oneof![
+        4 => names.prop_map(|name| json!({"name": name})),
+        1 => no_object(),
+    ];
+    (option::weighted(0.8, mode), option::weighted(0.7, secret))
+        .prop_map(|(mode, secret)| {
+            let mut tls = Map::new();
+            tls.extend(mode.map(|mode| ("mode".to_owned(), mode)));
+            tls.extend(secret.map(|secret| ("secret".to_owned(), secret)));
+            Value::Object(tls)
+        })
+        .boxed()
+}
+
+fn database() -> BoxedStrategy<Value> {
+    prop_oneof![
+        4 => texts(shaped("[a-z_][a-z0-9_]{0,10}"), &[62, 63, 64]),
+        1 => one_of(&["postgres", "template0", "template1", "template2", "POSTGRES", "1db", "_", "app-db"]).prop_map(Value::from),
+    ]
+    .boxed()
+}
+
+fn labels() -> BoxedStrategy<Value> {
+    let key = prop_oneof![
+        6 => shaped("([a-z]{1,4}([.][a-z]{1,4})?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,6}[A-Za-z0-9])?"),
+        2 => spoilt(shaped("[a-z]{1,4}/[a-z]{1,4}")),
+        1 => one_of(&["app.kubernetes.io/instance", "app.kubernetes.io/", "app.kubernetes.io", "x.app.kubernetes.io/a"]),
+        1 => one_of(&["/a", "a/", "a/b/c"]),
+        1 => long(&[62, 63, 64, 300]),
+        1 => (long(&[251, 252, 253, 254]), long(&[1, 63, 64])).prop_map(|(prefix, name)| format!("{prefix}/{name}")),
+    ];
+    let value = prop_oneof![
+        6 => shaped("([A-Za-z0-9]([-A-Za-z0-9_.]{0,6}[A-Za-z0-9])?)?").prop_map(Value::from),
+        2 => texts(shaped("[a-z]{1,6}"), &[62, 63, 64]),
+        1 => no_text(),
+    ];
+    prop_oneof![
+        8 => btree_map(key, value, 0..3).prop_map(|map| json!(map)),
+        1 => select(vec![19_usize, 20, 21]).prop_map(|count| {
+            Value::Object((0..count).map(|number| (format!("k{number}"), json!("v"))).collect())
+        }),
+    ]
+    .boxed()
+}
+
+fn interval() -> BoxedStrategy<Value> {
+    let number = prop_oneof![
+        3 => shaped("[1-9][0-9]{0,6}"),
+        1 => one_of(&["", "0", "01", "-1", "+1", "1.5", "1e3", "１"]),
+    ];
+    let unit = one_of(&[
+        "s", "s", "m", "h", "ms", "", "d", "S", "us", " s", "s ", "m30s", "s\n",
+    ]);
+    (number, unit)
+        .prop_map(|(number, unit)| Value::from(number + &unit))
+        .boxed()
+}
+
+/// Puts a value at a path, and objects on the way that a sound spec would have there.
+fn put(stack: &mut Value, path: &str, value: Value) {
+    let (parent, field) = path.rsplit_once('/').expect("a path has a slash");
+    if !parent.is_empty()
+        && stack
+            .pointer(parent)
+            .is_none_or(|parent| !parent.is_object())
+    {
+        let base = match parent {
+            "/spec/ingress" => json!({"hosts": ["shop.example.org"]}),
+            _ => json!({}),
+        };
+        put(stack, parent, base);
+    }
+    if let Some(parent) = stack.pointer_mut(parent).and_then(Value::as_object_mut) {
+        parent.insert(field.to_owned(), value);
+    }
+}
