@@ -67,7 +67,9 @@ test-service: ## The API on real Postgres and Redis
 	$(LEVEL) service testbed/with postgres redis -- $(OFFLINE) $(CARGO) test $(ALL) --test service
 
 test-control-plane: ## The operator on a real API server
-	@$(LEVEL) control-plane testbed/with control-plane -- $(OFFLINE) $(CARGO) test $(ALL) --test control_plane
+	@# `rights` looks at what `control_plane` has asked of the same server.
+	tests='$(CARGO) test $(ALL) --test control_plane && $(CARGO) test $(ALL) --test rights'
+	$(LEVEL) control-plane testbed/with control-plane -- $(OFFLINE) bash -c "$$tests"
 
 test-compose: binaries ## The Compose stack on a real Docker engine
 	@$(LEVEL) compose testbed/with docker images -- $(OFFLINE) $(CARGO) test $(ALL) --test compose

@@ -2,7 +2,7 @@
 //!
 //! Secrets are read as metadata: their data never enters this process.
 
-use futures::future::{join_all, try_join_all};
+use futures::future::join_all;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
@@ -33,13 +33,8 @@ pub async fn observe(
         .filter(|kind| observed.capabilities.serves(*kind));
     let lists = kinds.map(async |kind| (kind, list(client, namespace, stack, kind).await));
     for (kind, listed) in join_all(lists).await {
-        match listed {
-            Ok(objects) => observed.objects.extend(objects),
-            // One right that is missing takes one kind away, by its name, and not the whole stack.
-            Err(error) => {
-                let words = error.forbidden().ok_or(error)?;
-                observed.forbidden.insert(kind, words);
-            }
+        if let Some(objects) = allowed(kind, listed, &mut observed)? {
+            observed.objects.extend(objects);
         }
     }
     // What stands at a name of ours without our labels: somebody else's, or ours and tampered with.
@@ -47,8 +42,14 @@ pub async fn observe(
         .into_iter()
         .filter(|id| observed.may_read(id.kind) && !observed.objects.contains_key(id))
         .collect();
-    let found = try_join_all(unseen.into_iter().map(|id| get(client, namespace, id))).await?;
-    observed.objects.extend(found.into_iter().flatten());
+    let looks = unseen
+        .into_iter()
+        .map(async |id| (id.kind, get(client, namespace, id).await));
+    for (kind, found) in join_all(looks).await {
+        if let Some(object) = allowed(kind, found, &mut observed)? {
+            observed.objects.extend(object);
+        }
+    }
     if observed.may_read(Kind::PersistentVolumeClaim) {
         sizes(client, namespace, stack, &mut observed).await?;
     }
@@ -59,6 +60,22 @@ pub async fn observe(
         self::migration(client, namespace, stack, job, &mut observed).await?;
     }
     Ok(observed)
+}
+
+/// What was read. One right that is missing takes one kind away, by its name, and not the whole stack.
+fn allowed<T>(
+    kind: Kind,
+    read: Result<T, Error>,
+    observed: &mut Observed,
+) -> Result<Option<T>, Error> {
+    match read {
+        Ok(read) => Ok(Some(read)),
+        Err(error) => {
+            let words = error.forbidden().ok_or(error)?;
+            observed.forbidden.insert(kind, words);
+            Ok(None)
+        }
+    }
 }
 
 async fn list(
@@ -156,14 +173,16 @@ async fn migration(
 ) -> Result<(), Error> {
     if observed.may_read(Kind::Deployment) {
         let id = ObjectId::new(Kind::Deployment, Component::Api.name(stack));
-        if let Some(deployment) = typed::<Deployment>(client, namespace, &id).await? {
+        let found = typed::<Deployment>(client, namespace, &id).await;
+        if let Some(deployment) = allowed(id.kind, found, observed)?.flatten() {
             observed.serving = deployment.spec.map(|spec| Box::new(spec.template));
             observed.objects.insert(id, deployment.metadata);
         }
     }
     if observed.may_read(Kind::Job) {
         let id = ObjectId::new(Kind::Job, job);
-        if let Some(found) = typed::<Job>(client, namespace, &id).await? {
+        let found = typed::<Job>(client, namespace, &id).await;
+        if let Some(found) = allowed(id.kind, found, observed)?.flatten() {
             observed.jobs.insert(job.to_owned(), job_state(&found));
             observed.objects.insert(id, found.metadata);
         }

@@ -1,16 +1,15 @@
 //! Where the operator was given rights, and where not.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{
-    environment::{kubectl, paste},
+    environment::paste,
     kinds::{self, CHILDREN},
     masks::made_in,
     pods::Kubelet,
     sandbox::Sandbox,
     setup::{OPERATOR_ACCOUNT, OPERATOR_NAMESPACE},
     stack::{everything_on, last_command},
-    wait::{eventually, holds},
 };
 
 #[tokio::test]
@@ -40,7 +39,8 @@ async fn a_stack_where_nothing_was_granted_says_so_and_the_command_it_gives_is_e
 
 #[tokio::test]
 async fn a_grant_taken_back_is_named_and_given_again_heals() {
-    let sandbox = Sandbox::shared().await;
+    let sandbox = Sandbox::ungranted().await;
+    sandbox.grant().await;
     let _kubelet = Kubelet::start(&sandbox);
     let stack = sandbox.stack("shop", everything_on()).await;
     stack.ready().await;
@@ -72,7 +72,8 @@ async fn a_grant_taken_back_is_named_and_given_again_heals() {
 
 #[tokio::test]
 async fn a_grant_that_was_gone_for_a_moment_only_is_seen_again() {
-    let sandbox = Sandbox::shared().await;
+    let sandbox = Sandbox::ungranted().await;
+    sandbox.grant().await;
     let _kubelet = Kubelet::start(&sandbox);
     let stack = sandbox.stack("shop", json!({})).await;
     stack.ready().await;
@@ -96,70 +97,6 @@ async fn a_namespace_without_a_grant_holds_up_no_other() {
     let with = without.beside().await;
     let _kubelet = Kubelet::start(&with);
     with.stack("shop", json!({})).await.ready().await;
-}
-
-#[tokio::test]
-async fn a_grant_that_lacks_one_kind_degrades_that_kind_by_name() {
-    let sandbox = Sandbox::ungranted().await;
-    // The shipped role without ServiceMonitors, as a careful administrator might cut it.
-    let role = kubectl(
-        &[
-            "get",
-            "clusterrole",
-            "tpstack-operator-children",
-            "-o",
-            "json",
-        ],
-        "",
-    );
-    let mut role: Value = serde_json::from_str(&role).expect("kubectl prints JSON");
-    let rules = role["rules"].as_array_mut().expect("a role has rules");
-    rules.retain(|rule| !rule["resources"].to_string().contains("servicemonitors"));
-    let role = json!({
-        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
-        "metadata": {"name": "cut", "namespace": sandbox.namespace}, "rules": rules,
-    });
-    kubectl(&["create", "-f", "-"], &role.to_string());
-    sandbox
-        .create(
-            &kinds::ROLE_BINDING,
-            json!({
-                "metadata": {"name": OPERATOR_ACCOUNT},
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "cut"},
-                "subjects": [{"kind": "ServiceAccount", "name": OPERATOR_ACCOUNT, "namespace": OPERATOR_NAMESPACE}],
-            }),
-        )
-        .await;
-    let _kubelet = Kubelet::start(&sandbox);
-    let stack = sandbox.stack("shop", everything_on()).await;
-    eventually(
-        &sandbox,
-        "Ready is False and the message names servicemonitors",
-        async || {
-            let ready = stack
-                .condition("Ready")
-                .await
-                .ok_or("it has no condition Ready")?;
-            let monitoring = stack
-                .condition("MonitoringReady")
-                .await
-                .map(|c| c.message)
-                .unwrap_or_default();
-            let words = format!("{} {monitoring}", ready.message).to_lowercase();
-            holds(
-                ready.status == "False" && words.contains("servicemonitor"),
-                || format!("{ready:?}, monitoring: {monitoring}"),
-            )
-        },
-    )
-    .await;
-    stack
-        .applied(
-            CHILDREN
-                .into_iter()
-                .filter(|(kind, _)| *kind != kinds::SERVICE_MONITOR),
-        )
-        .await;
 }
 
 #[tokio::test]

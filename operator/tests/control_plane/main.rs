@@ -24,6 +24,7 @@ mod converge;
 mod crash;
 mod credentials;
 mod data;
+mod denial;
 mod drift;
 mod events;
 mod grant;

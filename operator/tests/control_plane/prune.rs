@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{
-    kinds::{self, CHILDREN, Child},
+    kinds::{self, CHILDREN, Child, Kind, replaceable},
     masks::{made_in, names},
     pods::Kubelet,
     sandbox::Sandbox,
@@ -116,4 +116,59 @@ async fn left_over(stack: &Stack<'_>, gone: &[Child]) {
 async fn api_environment(stack: &Stack<'_>) -> String {
     let deployment = stack.must_child((kinds::DEPLOYMENT, "api")).await;
     deployment["spec"]["template"]["spec"]["containers"][0]["env"].to_string()
+}
+
+/// A former release may have made children that this one does not know by name.
+#[tokio::test]
+async fn a_child_that_is_not_wanted_any_more_goes_whatever_its_kind() {
+    let sandbox = Sandbox::shared().await;
+    let _kubelet = Kubelet::start(&sandbox);
+    let stack = sandbox.stack("shop", everything_on()).await;
+    stack.ready().await;
+    let owner = stack.object().await["metadata"]["uid"].clone();
+    let mut kinds: Vec<Kind> = Vec::new();
+    for (kind, _) in replaceable() {
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    for kind in &kinds {
+        let mut body = smallest(kind);
+        body["metadata"] = json!({
+            "name": "shop-former",
+            "labels": {
+                "app.kubernetes.io/managed-by": "tpstack-operator",
+                "app.kubernetes.io/instance": "shop",
+                "app.kubernetes.io/component": "api",
+            },
+            "ownerReferences": [{
+                "apiVersion": "tpstack.dev/v1alpha1", "kind": "TpStack", "name": "shop", "uid": owner, "controller": true,
+            }],
+        });
+        sandbox.create(kind, body).await;
+    }
+    for kind in &kinds {
+        sandbox.gone(kind, "shop-former").await;
+    }
+    stack.applied(CHILDREN.into_iter()).await;
+}
+
+/// The smallest sound object of a kind.
+fn smallest(kind: &Kind) -> serde_json::Value {
+    let labels = json!({"app": "former"});
+    let template = json!({
+        "metadata": {"labels": labels},
+        "spec": {"containers": [{"name": "former", "image": "former:1"}]},
+    });
+    match kind.kind {
+        "ServiceAccount" | "ConfigMap" => json!({}),
+        "Service" => json!({"spec": {"ports": [{"port": 80}]}}),
+        "Deployment" | "StatefulSet" => {
+            json!({"spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}})
+        }
+        "PodDisruptionBudget" | "Middleware" => json!({"spec": {}}),
+        "IngressRoute" => json!({"spec": {"routes": []}}),
+        "ServiceMonitor" => json!({"spec": {"selector": {}, "endpoints": []}}),
+        other => panic!("how small can a {other} be?"),
+    }
 }

@@ -73,7 +73,7 @@ fn cluster_wide_the_operator_reads_tpstacks_writes_their_status_and_tells_of_it(
             r#"authorization.k8s.io/selfsubjectaccessreviews {"create"}"#,
             r#"events.k8s.io/events {"create", "patch"}"#,
             r#"tpstack.dev/tpstacks {"get", "list", "watch"}"#,
-            r#"tpstack.dev/tpstacks/status {"get", "patch"}"#,
+            r#"tpstack.dev/tpstacks/status {"patch"}"#,
         ]
     );
 }

@@ -22,6 +22,11 @@ static TURNS: RwLock<()> = RwLock::const_new(());
 /// Namespaces of finished tests, whose stacks the next test removes so that they cost nobody time.
 static FINISHED: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
+/// How the names of namespaces begin: of those that keep what they were granted, and of those where a test gives and
+/// takes. In the latter alone may the operator ever be refused for want of a right: `tests/rights` looks.
+const GRANTED: &str = "stacks-";
+const UNGRANTED: &str = "ungranted-";
+
 /// A namespace of one's own.
 pub(crate) struct Sandbox {
     pub(crate) client: Client,
@@ -42,42 +47,48 @@ enum Turn {
 impl Sandbox {
     /// For a test that runs beside others.
     pub(crate) async fn shared() -> Self {
-        let sandbox = Self::new(Some(Turn::Shared {
+        let turn = Turn::Shared {
             _guard: TURNS.read().await,
-        }))
-        .await;
+        };
+        let sandbox = Self::new(Some(turn), GRANTED).await;
         sandbox.grant().await;
         sandbox
     }
 
     /// For a test that stops the operator or changes CRDs: no other test runs meanwhile.
     pub(crate) async fn alone() -> Self {
-        let sandbox = Self::new(Some(Turn::Alone {
+        let turn = Turn::Alone {
             _guard: TURNS.write().await,
-        }))
-        .await;
+        };
+        let sandbox = Self::new(Some(turn), GRANTED).await;
         sandbox.grant().await;
         setup::disturb();
         sandbox
     }
 
-    /// For a test that runs beside others, in a namespace where the operator was given no rights.
+    /// For a test that runs beside others, in a namespace where the operator has no rights but those that the test gives
+    /// and takes.
     pub(crate) async fn ungranted() -> Self {
-        Self::new(Some(Turn::Shared {
+        let turn = Turn::Shared {
             _guard: TURNS.read().await,
-        }))
-        .await
+        };
+        Self::new(Some(turn), UNGRANTED).await
     }
 
     /// One more granted namespace, for as long as this one.
     pub(crate) async fn beside(&self) -> Self {
-        let sandbox = Self::make(self.client.clone(), None).await;
+        let sandbox = Self::make(self.client.clone(), None, GRANTED).await;
         sandbox.grant().await;
         sandbox
     }
 
-    async fn new(turn: Option<Turn>) -> Self {
-        let sandbox = Self::make(setup::administrator().await, turn).await;
+    /// One more namespace without rights, for as long as this one.
+    pub(crate) async fn ungranted_beside(&self) -> Self {
+        Self::make(self.client.clone(), None, UNGRANTED).await
+    }
+
+    async fn new(turn: Option<Turn>, prefix: &str) -> Self {
+        let sandbox = Self::make(setup::administrator().await, turn, prefix).await;
         setup::ensure(&sandbox).await;
         let finished =
             std::mem::take(&mut *FINISHED.lock().unwrap_or_else(PoisonError::into_inner));
@@ -96,11 +107,11 @@ impl Sandbox {
         sandbox
     }
 
-    async fn make(client: Client, turn: Option<Turn>) -> Self {
+    async fn make(client: Client, turn: Option<Turn>, prefix: &str) -> Self {
         // Pods of a stack must be admitted here, or they never become ready.
         let namespace = object(json!({
             "apiVersion": "v1", "kind": "Namespace",
-            "metadata": {"generateName": "stacks-", "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
+            "metadata": {"generateName": prefix, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}},
         }));
         let namespaces: Api<DynamicObject> =
             Api::all_with(client.clone(), &kinds::NAMESPACE.resource());
