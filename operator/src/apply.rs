@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use crate::desired::metadata::{Component, FIELD_MANAGER};
 use crate::desired::{Object, Part};
-use crate::kind::ObjectId;
+use crate::kind::{Kind, ObjectId};
 use crate::observed::Observed;
 use crate::plan::{Creation, Work, credential_values};
 use crate::validate::Stack;
@@ -63,9 +63,10 @@ impl Failure {
         matches!(&self.error, kube::Error::Api(_))
     }
 
-    /// Whether a kept object changed between the look and the write.
+    /// Whether an object that is written at the version it was read at changed in between: one that is kept, or the
+    /// API's Deployment, whose count an autoscaler may have changed.
     pub fn is_outdated(&self) -> bool {
-        self.id.kind.is_kept()
+        (self.id.kind.is_kept() || self.id.kind == Kind::Deployment)
             && matches!(&self.error, kube::Error::Api(status) if status.code == 409)
     }
 }

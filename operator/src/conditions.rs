@@ -10,6 +10,10 @@ use crate::kind::{Kind, ObjectId, OptionalApi};
 use crate::migration::{Migration, Stage};
 use crate::outcome::Worked;
 
+mod stopped;
+
+pub use stopped::whole as stopped;
+
 /// What is told about one aspect, before it is dated.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -73,11 +77,14 @@ pub fn part(part: Part, worked: &Worked) -> Finding {
     }
     let stack = &worked.stack;
     match part {
-        Part::Api => migration(worked).unwrap_or_else(|| deployment(worked)),
-        Part::Postgres => stateful_set(worked, Component::Postgres),
         Part::Redis if stack.redis.is_none() => {
             Finding::yes("Disabled", "spec.redis.engine is Disabled")
         }
+        Part::Api if stack.stopped => stopped::api(worked),
+        Part::Postgres if stack.stopped => stopped::store(worked, Component::Postgres),
+        Part::Redis if stack.stopped => stopped::store(worked, Component::Redis),
+        Part::Api => migration(worked).unwrap_or_else(|| deployment(worked)),
+        Part::Postgres => stateful_set(worked, Component::Postgres),
         Part::Redis => stateful_set(worked, Component::Redis),
         Part::Ingress if stack.ingress.is_none() => {
             Finding::yes("NotConfigured", "spec.ingress is not set: no route is made")
@@ -141,7 +148,7 @@ fn migration(worked: &Worked) -> Option<Finding> {
         None => "its pods serve meanwhile".to_owned(),
     };
     match &migration.stage {
-        Stage::NotAsked | Stage::Done(_) => None,
+        Stage::NotAsked | Stage::Done(_) | Stage::Stopped => None,
         Stage::Waits(message) => Some(Finding::no("Migrating", format!("{message}; {meanwhile}"))),
         Stage::Running(job) => Some(Finding::no(
             "Migrating",
@@ -185,7 +192,7 @@ fn deployment(worked: &Worked) -> Finding {
     let Some(object) = worked.applied.objects.get(&id) else {
         return Finding::no("Progressing", format!("{id} is not applied yet"));
     };
-    let wanted = i64::from(worked.stack.api.replicas);
+    let wanted = wanted_pods(worked, object);
     let [replicas, updated, available] =
         ["replicas", "updatedReplicas", "availableReplicas"].map(|field| count(object, field));
     if !is_observed(object) {
@@ -197,7 +204,10 @@ fn deployment(worked: &Worked) -> Finding {
     if updated == wanted && available == wanted && replicas == wanted {
         return Finding::yes(
             "Available",
-            format!("{available} of {wanted} pods are available"),
+            format!(
+                "{available} of {wanted} pods are available{}",
+                counted_by(worked)
+            ),
         );
     }
     Finding::no(
@@ -207,6 +217,32 @@ fn deployment(worked: &Worked) -> Finding {
             said_by(object)
         ),
     )
+}
+
+/// How many pods of the API there are to be: what the spec says, or the Deployment where an autoscaler does.
+pub fn wanted_pods(worked: &Worked, deployment: &DynamicObject) -> i64 {
+    let stack = &worked.stack;
+    let live = deployment
+        .data
+        .pointer("/spec/replicas")
+        .and_then(Value::as_i64);
+    match live {
+        _ if stack.stopped => 0,
+        Some(live) if stack.api.autoscaling.is_some() => live,
+        _ => i64::from(stack.api.replicas),
+    }
+}
+
+fn counted_by(worked: &Worked) -> String {
+    let autoscaling = worked.stack.api.autoscaling.as_ref();
+    autoscaling.map_or_else(String::new, |autoscaling| {
+        format!(
+            "; HorizontalPodAutoscaler {} sets their number, between {} and {}",
+            Component::Api.name(&worked.stack.name),
+            autoscaling.min,
+            autoscaling.max
+        )
+    })
 }
 
 fn stateful_set(worked: &Worked, component: Component) -> Finding {

@@ -19,7 +19,7 @@ mod redis;
 mod schema;
 mod status;
 
-pub use api::{ApiSpec, DEFAULT_REPLICAS, MigrateSpec, RESERVED_ENV};
+pub use api::{ApiSpec, AutoscalingSpec, DEFAULT_REPLICAS, MigrateSpec, RESERVED_ENV};
 pub use ingress::{EntryPoints, IngressSpec, TlsMode, TlsSecret, TlsSpec};
 pub use monitoring::{MonitoringMode, MonitoringSpec};
 pub use postgres::{PostgresEngine, PostgresSpec, PostgresStorage};
@@ -67,6 +67,14 @@ pub const MAX_NAME_LENGTH: usize = 40;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct TpStackSpec {
+    /// Whether the operator leaves everything as it is: while true it writes nothing but the status, and mends nothing. What the spec asks for meanwhile, deletionPolicy included, takes effect when it is false again. Default: false. Example: true
+    #[serde(default)]
+    pub paused: bool,
+
+    /// Whether the stack is stopped: while true the API, Postgres and Redis have no pods, the autoscaler is set aside and no migration is started; volumes, credentials, Services and routes stay. Default: false. Example: true
+    #[serde(default)]
+    pub stopped: bool,
+
     /// What happens to volumes and credentials when the TpStack is deleted: `Retain` keeps them, `Delete` removes them with it. Deleting the namespace deletes everything in both cases. Default: Retain.
     #[serde(default)]
     pub deletion_policy: DeletionPolicy,

@@ -1,6 +1,7 @@
 //! The list of everything a stack owns, made from the validated spec and what was observed. [pure]
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
     ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount,
@@ -20,6 +21,7 @@ use crate::settings::Images;
 use crate::validate::Stack;
 
 pub mod api;
+pub mod autoscaler;
 pub mod metadata;
 pub mod migrate;
 pub mod monitoring;
@@ -57,6 +59,8 @@ pub struct Children {
     pub stateful_sets: Vec<StatefulSet>,
     /// Migrations of the API's database.
     pub jobs: Vec<Job>,
+    /// What sets the number of the API's pods.
+    pub autoscalers: Vec<HorizontalPodAutoscaler>,
     /// Bounds on voluntary disruption.
     pub pod_disruption_budgets: Vec<PodDisruptionBudget>,
     /// Routes from outside.
@@ -117,7 +121,8 @@ pub fn desired(
     migration: &Migration,
 ) -> Children {
     let mut children = Children::default();
-    api::add(stack, images, migration, &mut children);
+    api::add(stack, images, observed, migration, &mut children);
+    children.autoscalers.extend(autoscaler::autoscaler(stack));
     children.jobs.extend(migration.job.as_deref().cloned());
     if let Some(pair) = &stores.postgres {
         postgres::add(stack, images, pair, &mut children);
@@ -152,6 +157,7 @@ impl Children {
             deployments,
             stateful_sets,
             jobs,
+            autoscalers,
             pod_disruption_budgets,
             ingress_routes,
             middlewares,
@@ -166,6 +172,7 @@ impl Children {
         push(&mut objects, Kind::StatefulSet, stateful_sets);
         push(&mut objects, Kind::Job, jobs);
         push(&mut objects, Kind::Deployment, deployments);
+        push(&mut objects, Kind::HorizontalPodAutoscaler, autoscalers);
         push(
             &mut objects,
             Kind::PodDisruptionBudget,

@@ -124,7 +124,12 @@ pub fn decide(stack: &Stack, store: &Store<'_>, observed: &Observed) -> Verdict 
                 },
             }
         }
-        (Some(volume), None) if marked(volume) => Verdict::Lost(say.credentials_lost(volume)),
+        // The status may know of data that could not be marked: it was written while the stack was paused.
+        (Some(volume), None)
+            if marked(volume) || store.remembered == Some(uid(volume).as_str()) =>
+        {
+            Verdict::Lost(say.credentials_lost(volume))
+        }
         (Some(_), None) => Verdict::Create {
             volume: false,
             credentials: true,

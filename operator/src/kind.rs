@@ -1,6 +1,7 @@
 //! The kinds of object the operator reads and writes: one list, so that watches, reads, writes and roles cannot differ.
 
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
     ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount,
@@ -29,6 +30,8 @@ pub enum Kind {
     StatefulSet,
     /// batch/v1 `Job`: migrations of the API's database.
     Job,
+    /// autoscaling/v2 `HorizontalPodAutoscaler`.
+    HorizontalPodAutoscaler,
     /// policy/v1 `PodDisruptionBudget`.
     PodDisruptionBudget,
     /// traefik.io/v1alpha1 `IngressRoute`. Optional.
@@ -50,7 +53,7 @@ pub enum OptionalApi {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Secret,
         Self::PersistentVolumeClaim,
         Self::ServiceAccount,
@@ -59,6 +62,7 @@ impl Kind {
         Self::Deployment,
         Self::StatefulSet,
         Self::Job,
+        Self::HorizontalPodAutoscaler,
         Self::PodDisruptionBudget,
         Self::IngressRoute,
         Self::Middleware,
@@ -76,6 +80,7 @@ impl Kind {
             Self::Deployment => ApiResource::erase::<Deployment>(&()),
             Self::StatefulSet => ApiResource::erase::<StatefulSet>(&()),
             Self::Job => ApiResource::erase::<Job>(&()),
+            Self::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
             Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
             Self::IngressRoute => ApiResource::erase::<IngressRoute>(&()),
             Self::Middleware => ApiResource::erase::<Middleware>(&()),
@@ -96,6 +101,7 @@ impl Kind {
             | Self::Deployment
             | Self::StatefulSet
             | Self::Job
+            | Self::HorizontalPodAutoscaler
             | Self::PodDisruptionBudget => None,
         }
     }

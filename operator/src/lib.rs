@@ -13,6 +13,7 @@ pub mod kept;
 pub mod kind;
 pub mod migration;
 pub mod observed;
+pub mod paused;
 pub mod plan;
 pub mod quantity;
 pub mod validate;

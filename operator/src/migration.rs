@@ -39,6 +39,8 @@ pub enum Stage {
     NotAsked,
     /// The database is migrated for the image that the spec asks for. Its Job, by this name, may still be there.
     Done(String),
+    /// The stack is stopped, and so is its database: nothing is migrated until it runs again.
+    Stopped,
     /// The Job is not made yet; why.
     Waits(String),
     /// The Job of this name runs.
@@ -76,6 +78,13 @@ impl Migration {
             job.metadata.annotations = None;
             Box::new(job)
         });
+        if stack.stopped && job.is_some() {
+            return Self {
+                stage: Stage::Stopped,
+                rollout: Rollout::Withheld,
+                ..Self::default()
+            };
+        }
         Self {
             job,
             ..Self::default()
@@ -135,6 +144,9 @@ pub fn decide(stack: &Stack, images: &Images, observed: &Observed, stores: &Stor
         job: None,
         superseded: Vec::new(),
     };
+    if stack.stopped {
+        return stopped(stack, observed, &name, closed(Stage::Stopped));
+    }
     let Some(volume) = volume else {
         return closed(Stage::Waits(
             "the API's database is migrated once Postgres has its volume and credentials"
@@ -165,16 +177,11 @@ pub fn decide(stack: &Stack, images: &Images, observed: &Observed, stores: &Stor
             return done(wanted, name, Some(record));
         }
     }
-    let in_the_way = in_the_way(stack, observed, &id, &job.metadata);
-    if let Some(first) = in_the_way.first() {
-        let wait = format!("waiting until {} and its pods are gone", first.id);
-        return Migration {
-            superseded: in_the_way
-                .into_iter()
-                .filter_map(|other| Some((other.id, other.delete?)))
-                .collect(),
-            ..closed(Stage::Waits(wait))
-        };
+    let in_the_way = in_the_way(stack, observed, |there, metadata| {
+        *there != id || !is_current(metadata, &job.metadata)
+    });
+    if !in_the_way.is_empty() {
+        return removing(in_the_way, closed(Stage::NotAsked));
     }
     match observed.jobs.get(&name) {
         Some(JobState::Failed(words)) => closed(Stage::Failed(name, words.clone())),
@@ -191,6 +198,33 @@ fn done(image: &str, name: String, record: Option<Record>) -> Migration {
     }
 }
 
+/// A Job that still runs would only use up its tries, and be found failed when the stack runs again: it is removed, and
+/// made anew then. One that has ended is left to its end, so that its logs can be read.
+fn stopped(stack: &Stack, observed: &Observed, name: &str, migration: Migration) -> Migration {
+    let running = in_the_way(stack, observed, |there, _| {
+        there.name != name || observed.jobs.get(name) == Some(&JobState::Running)
+    });
+    if running.is_empty() {
+        return migration;
+    }
+    removing(running, migration)
+}
+
+/// Waits until these are gone, and deletes those of them that can be.
+fn removing(obstacles: Vec<Obstacle>, migration: Migration) -> Migration {
+    let wait = obstacles.first().map_or_else(String::new, |first| {
+        format!("waiting until {} and its pods are gone", first.id)
+    });
+    Migration {
+        stage: Stage::Waits(wait),
+        superseded: obstacles
+            .into_iter()
+            .filter_map(|other| Some((other.id, other.delete?)))
+            .collect(),
+        ..migration
+    }
+}
+
 /// A Job that must be gone before another is made: two migrations at once are nobody's wish.
 struct Obstacle {
     id: ObjectId,
@@ -201,8 +235,7 @@ struct Obstacle {
 fn in_the_way(
     stack: &Stack,
     observed: &Observed,
-    wanted: &ObjectId,
-    recipe: &ObjectMeta,
+    must_go: impl Fn(&ObjectId, &ObjectMeta) -> bool,
 ) -> Vec<Obstacle> {
     let jobs = observed
         .objects
@@ -220,7 +253,7 @@ fn in_the_way(
             // The garbage collector's.
             Ownership::Orphan => obstacle(None),
             Ownership::Ours if is_going => obstacle(None),
-            Ownership::Ours if id == wanted && is_current(metadata, recipe) => None,
+            Ownership::Ours if !must_go(id, metadata) => None,
             Ownership::Ours if is_ours_to_delete(metadata, &stack.name, &stack.uid) => {
                 obstacle(metadata.uid.clone())
             }

@@ -56,8 +56,13 @@ pub async fn observe(
     if observed.may_read(Kind::StatefulSet) {
         readiness(client, namespace, stack, &mut observed).await?;
     }
-    if let Some(job) = migration {
-        self::migration(client, namespace, stack, job, &mut observed).await?;
+    if observed.may_read(Kind::Deployment) {
+        deployment(client, namespace, stack, &mut observed).await?;
+    }
+    if let Some(job) = migration
+        && observed.may_read(Kind::Job)
+    {
+        self::migration(client, namespace, job, &mut observed).await?;
     }
     Ok(observed)
 }
@@ -162,30 +167,46 @@ async fn readiness(
     Ok(())
 }
 
-/// What decides about a migration: the pods that serve, and how far the Job is. Their metadata is taken from the same
-/// answers, so that a note on the Deployment and its pods are of one moment.
-async fn migration(
+/// The API's Deployment: the pods that serve, and their number. Its metadata is taken from the same answer, so that the
+/// notes on it, and who owns its fields, are of one moment with them.
+async fn deployment(
     client: &Client,
     namespace: &str,
     stack: &str,
+    observed: &mut Observed,
+) -> Result<(), Error> {
+    let id = ObjectId::new(Kind::Deployment, Component::Api.name(stack));
+    let found = typed::<Deployment>(client, namespace, &id).await;
+    match allowed(id.kind, found, observed)? {
+        // Forbidden: nothing is known of it, and so nothing is written to it.
+        None => {}
+        Some(Some(deployment)) => {
+            if let Some(spec) = deployment.spec {
+                observed.live_replicas = spec.replicas;
+                observed.serving = Some(Box::new(spec.template));
+            }
+            observed.objects.insert(id, deployment.metadata);
+        }
+        // It went after the list.
+        Some(None) => {
+            observed.objects.remove(&id);
+        }
+    }
+    Ok(())
+}
+
+/// How far the Job of this name is; its metadata is taken from the same answer.
+async fn migration(
+    client: &Client,
+    namespace: &str,
     job: &str,
     observed: &mut Observed,
 ) -> Result<(), Error> {
-    if observed.may_read(Kind::Deployment) {
-        let id = ObjectId::new(Kind::Deployment, Component::Api.name(stack));
-        let found = typed::<Deployment>(client, namespace, &id).await;
-        if let Some(deployment) = allowed(id.kind, found, observed)?.flatten() {
-            observed.serving = deployment.spec.map(|spec| Box::new(spec.template));
-            observed.objects.insert(id, deployment.metadata);
-        }
-    }
-    if observed.may_read(Kind::Job) {
-        let id = ObjectId::new(Kind::Job, job);
-        let found = typed::<Job>(client, namespace, &id).await;
-        if let Some(found) = allowed(id.kind, found, observed)?.flatten() {
-            observed.jobs.insert(job.to_owned(), job_state(&found));
-            observed.objects.insert(id, found.metadata);
-        }
+    let id = ObjectId::new(Kind::Job, job);
+    let found = typed::<Job>(client, namespace, &id).await;
+    if let Some(found) = allowed(id.kind, found, observed)?.flatten() {
+        observed.jobs.insert(job.to_owned(), job_state(&found));
+        observed.objects.insert(id, found.metadata);
     }
     Ok(())
 }

@@ -50,8 +50,10 @@ pub struct Observed {
     pub forbidden: BTreeMap<Kind, String>,
     /// Names of the stores whose workload has a ready pod of its present generation.
     pub ready_stores: BTreeSet<String>,
-    /// What the API's Deployment makes its pods from, if it is there and the spec asks for a migration.
+    /// What the API's Deployment makes its pods from, if it is there.
     pub serving: Option<Box<PodTemplateSpec>>,
+    /// How many pods the API's Deployment is to have, if it is there.
+    pub live_replicas: Option<i32>,
     /// How far the Job is that the spec asks for, by its name; empty when it is not there.
     pub jobs: BTreeMap<String, JobState>,
 }

@@ -5,6 +5,7 @@ use crate::conditions::unmarked;
 use crate::desired::Part;
 use crate::kept::Loss;
 use crate::observed::Observed;
+use crate::paused::Paused;
 use crate::plan::Work;
 use crate::validate::{Stack, Violation};
 
@@ -19,6 +20,8 @@ pub enum Outcome {
     NotGranted,
     /// Data or its key is gone: nothing was written but the owners of kept objects, some of which may have been refused.
     Stopped(Loss, Vec<Failure>),
+    /// The spec says to leave everything as it is: nothing was written.
+    Paused(Paused),
     /// The cluster could not be read.
     Unread(String),
     /// The namespace is being deleted: nothing can be made in it any more, and all of it goes.
@@ -52,7 +55,7 @@ impl Outcome {
             }
             Self::Unread(_) => true,
             Self::Stopped(_, refused) => !refused.is_empty(),
-            Self::Undecodable(_) | Self::Invalid(_) | Self::NotGranted | Self::Terminating => false,
+            Self::Undecodable(_) | Self::Invalid(_) | Self::NotGranted | Self::Terminating | Self::Paused(_) => false,
         }
     }
 
@@ -65,7 +68,7 @@ impl Outcome {
                 let mut writes = worked.not_created.iter().chain(&worked.applied.failures);
                 writes.any(Failure::is_refusal)
             }
-            Self::Undecodable(_) | Self::Invalid(_) | Self::Unread(_) | Self::Terminating => false,
+            Self::Undecodable(_) | Self::Invalid(_) | Self::Unread(_) | Self::Paused(_) | Self::Terminating => false,
         }
     }
 
@@ -76,6 +79,7 @@ impl Outcome {
             Self::Invalid(_) => "invalid",
             Self::NotGranted => "not_granted",
             Self::Stopped(..) => "stopped",
+            Self::Paused(_) => "paused",
             Self::Unread(_) => "unread",
             Self::Terminating => "terminating",
             Self::Worked(worked) if !worked.refusals().is_empty() => "refused",

@@ -84,7 +84,8 @@ pub fn plan(
             work.forbidden.push((part, words.clone()));
             continue;
         }
-        match decide(stack, &store(raw, stack, component), observed) {
+        let store = store(raw, stack, component);
+        match decide(stack, &store, observed) {
             Verdict::Lost(loss) => return Plan::Stop(loss, policy(stack, observed)),
             Verdict::Create {
                 volume,
@@ -104,8 +105,7 @@ pub fn plan(
             }
             Verdict::Create { .. } => {}
             Verdict::Keep(pair) => {
-                *held(&mut work.stores, component) =
-                    Some(with_mark(pair, stack, component, observed));
+                *held(&mut work.stores, component) = Some(with_mark(pair, stack, &store, observed));
             }
             Verdict::Wait(message) => work.waits.push((part, message)),
             Verdict::Conflict(id) => work.conflicts.push((part, id)),
@@ -136,6 +136,18 @@ pub fn plan(
         }
     }
     Plan::Apply(Box::new(work))
+}
+
+/// The stores as they stand, whether or not anything may be written: what a stack that is paused must not forget.
+pub fn standing(raw: &TpStack, stack: &Stack, observed: &Observed) -> Stores {
+    let mut stores = Stores::default();
+    for component in [Component::Postgres, Component::Redis] {
+        let store = store(raw, stack, component);
+        if let Verdict::Keep(pair) = decide(stack, &store, observed) {
+            *held(&mut stores, component) = Some(with_mark(pair, stack, &store, observed));
+        }
+    }
+    stores
 }
 
 /// The kept objects that are there, with their marks as they are and the owner that the deletion policy asks for.
@@ -221,11 +233,15 @@ fn held(stores: &mut Stores, component: Component) -> &mut Option<Pair> {
     }
 }
 
-/// The mark is set when the store was first ready on this volume: from then on there is something to lose.
-fn with_mark(pair: Pair, stack: &Stack, component: Component, observed: &Observed) -> Pair {
-    let ready = observed.ready_stores.contains(&component.name(&stack.name));
+/// The mark is set when the store was first ready on this volume: from then on there is something to lose. So it is
+/// when the status remembers that, from a time at which nothing could be marked.
+fn with_mark(pair: Pair, stack: &Stack, store: &Store<'_>, observed: &Observed) -> Pair {
+    let is_ready = observed
+        .ready_stores
+        .contains(&store.component.name(&stack.name));
+    let is_remembered = store.remembered == pair.volume_uid.as_deref();
     Pair {
-        initialized: pair.initialized || (ready && pair.volume_uid.is_some()),
+        initialized: pair.initialized || (pair.volume_uid.is_some() && (is_ready || is_remembered)),
         ..pair
     }
 }
@@ -250,7 +266,7 @@ fn prune(
         // Kubernetes takes it away after a while: until then its logs can be read.
         Stage::Done(name) => id.name == *name,
         // What is in the way is deleted as such.
-        Stage::Waits(_) | Stage::Running(_) | Stage::Failed(..) => true,
+        Stage::Stopped | Stage::Waits(_) | Stage::Running(_) | Stage::Failed(..) => true,
     };
     let unwanted = observed.objects.iter().filter(|(id, metadata)| {
         let component = metadata

@@ -19,6 +19,7 @@ use crate::desired::migrate;
 use crate::kind::{Kind, ObjectId};
 use crate::observe::observe;
 use crate::outcome::{Outcome, Worked};
+use crate::paused::Paused;
 use crate::plan::{Creation, Plan, Work, plan, store_part};
 use crate::status;
 use crate::validate::{Stack, validate};
@@ -171,6 +172,9 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
         {
             return Outcome::NotGranted;
         }
+        if stack.paused {
+            return Outcome::Paused(Paused::look(raw, &stack, &observed));
+        }
         let (work, loss) = match plan(raw, &stack, &ctx.settings.images, &observed, &blocked) {
             Plan::Create(creations) => {
                 let refused = create(ctx, &stack, &creations).await;
@@ -194,7 +198,7 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
         if applied.failures.iter().any(Failure::is_terminating) {
             return Outcome::Terminating;
         }
-        // Somebody wrote to a volume or a Secret meanwhile, perhaps by our own advice: what they wrote counts.
+        // Somebody wrote meanwhile: to a volume or a Secret, perhaps by our own advice, or the number of pods. It counts.
         if applied.failures.iter().any(Failure::is_outdated) {
             continue;
         }
@@ -209,7 +213,7 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
             })),
         };
     }
-    Outcome::Unread("volumes or credentials changed at every look".to_owned())
+    Outcome::Unread("volumes, credentials or the Deployment changed at every look".to_owned())
 }
 
 /// In a namespace that is being deleted grants and volumes vanish too: that is no loss to tell of. Asked before such a
@@ -292,7 +296,10 @@ fn log(metadata: &ObjectMeta, outcome: &Outcome) {
         Outcome::Terminating => {
             tracing::debug!(namespace, stack, "the namespace is being deleted");
         }
-        Outcome::Undecodable(_) | Outcome::Invalid(_) | Outcome::NotGranted => {
+        Outcome::Undecodable(_)
+        | Outcome::Invalid(_)
+        | Outcome::NotGranted
+        | Outcome::Paused(_) => {
             tracing::info!(namespace, stack, outcome = outcome_name, "not reconciled");
         }
     }

@@ -15,9 +15,10 @@ use crate::crd::{
     Condition, ConditionStatus, Endpoint, Phase, PostgresStatus, RedisEngine, Summary, TpStack,
     TpStackStatus,
 };
-use crate::desired::Part;
 use crate::desired::metadata::Component;
+use crate::desired::{Part, Stores};
 use crate::events::Events;
+use crate::kept::Pair;
 use crate::kind::{Kind, ObjectId};
 use crate::outcome::{Outcome, Worked};
 use crate::settings::ServiceAccountName;
@@ -120,14 +121,19 @@ pub fn status(
         });
         findings.extend(missing.map(|(_, name)| (*name, unknown())));
     }
+    if let Outcome::Paused(paused) = outcome {
+        remember(&mut new, &paused.stores);
+    }
     let waiting: Vec<&str> = findings
         .iter()
         .filter(|(_, f)| f.status != ConditionStatus::True)
         .map(|(name, _)| *name)
         .collect();
-    let (ready, reconciling, stalled) = overall(outcome, stalled, &waiting);
+    let (ready, reconciling, stalled) = overall(metadata, outcome, stalled, &waiting);
     new.phase = Some(match (ready.status, stalled.status) {
         (_, ConditionStatus::True) => Phase::Stalled,
+        _ if matches!(outcome, Outcome::Paused(_)) => Phase::Paused,
+        (ConditionStatus::True, _) if is_stopped(outcome) => Phase::Stopped,
         (ConditionStatus::True, _) => Phase::Running,
         _ => Phase::Progressing,
     });
@@ -146,6 +152,7 @@ pub fn status(
 
 /// Ready, Reconciling and Stalled, as kstatus reads them.
 fn overall(
+    metadata: &ObjectMeta,
     outcome: &Outcome,
     stalled: Option<Finding>,
     waiting: &[&str],
@@ -170,8 +177,22 @@ fn overall(
             not_stalled,
         );
     }
+    if let Outcome::Paused(paused) = outcome {
+        let name = |name: &Option<String>| name.clone().unwrap_or_default();
+        let ready = Finding {
+            status: ConditionStatus::Unknown,
+            reason: "Paused",
+            message: paused.message(&name(&metadata.namespace), &name(&metadata.name)),
+        };
+        let reconciling = Finding::no("Paused", "spec.paused is true");
+        return (ready, reconciling, not_stalled);
+    }
     if waiting.is_empty() {
-        let ready = Finding::yes("AllComponentsReady", "");
+        let stopped = match outcome {
+            Outcome::Worked(worked) => conditions::stopped(worked),
+            _ => None,
+        };
+        let ready = stopped.unwrap_or_else(|| Finding::yes("AllComponentsReady", ""));
         return (ready, Finding::no("UpToDate", ""), not_stalled);
     }
     let message = format!("waiting for {}", waiting.join(", "));
@@ -218,7 +239,25 @@ fn stalled(
                 .map(|message| Finding::yes("NameConflict", message))
                 .or_else(|| conditions::failed_migration(worked))
         }
-        Outcome::Unread(_) | Outcome::Terminating => None,
+        Outcome::Unread(_) | Outcome::Paused(_) | Outcome::Terminating => None,
+    }
+}
+
+fn is_stopped(outcome: &Outcome) -> bool {
+    matches!(outcome, Outcome::Worked(worked) if worked.stack.stopped)
+}
+
+/// Adds the volumes that hold data to what is remembered. Nothing is forgotten here: nothing was decided.
+fn remember(new: &mut TpStackStatus, stores: &Stores) {
+    let holds_data = |pair: &Option<Pair>| {
+        let pair = pair.as_ref().filter(|pair| pair.initialized)?;
+        pair.volume_uid.clone()
+    };
+    if let (Some(postgres), Some(uid)) = (&mut new.postgres, holds_data(&stores.postgres)) {
+        postgres.volume_uid = Some(uid);
+    }
+    if let Some(uid) = holds_data(&stores.redis) {
+        new.redis_volume_uid = Some(uid);
     }
 }
 
@@ -231,6 +270,14 @@ fn describe(new: &mut TpStackStatus, worked: &Worked, raw: Option<&TpStack>) {
     ));
     let replicas = deployment.map_or(0, |object| count(object, "replicas"));
     let ready = deployment.map_or(0, |object| count(object, "readyReplicas"));
+    let wanted = match deployment {
+        Some(deployment) => conditions::wanted_pods(worked, deployment),
+        None if stack.stopped => 0,
+        None => {
+            let least = stack.api.autoscaling.as_ref().map(|scaling| scaling.min);
+            i64::from(least.unwrap_or(stack.api.replicas))
+        }
+    };
     new.replicas = i32::try_from(replicas).unwrap_or(i32::MAX);
     let selector: Vec<String> = Component::Api
         .selector_labels(&stack.name)
@@ -280,7 +327,7 @@ fn describe(new: &mut TpStackStatus, worked: &Worked, raw: Option<&TpStack>) {
         _ => new.redis_volume_uid.take(),
     };
     new.summary = Some(Summary {
-        api: format!("{ready}/{}", stack.api.replicas),
+        api: format!("{ready}/{wanted}"),
         postgres: format!("{} {engine}", stack.postgres.version),
         redis: format!("{redis:?}"),
     });

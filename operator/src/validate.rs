@@ -15,7 +15,10 @@ use crate::foreign::Labels;
 use crate::quantity::Size;
 
 mod api;
+mod autoscaling;
 mod words;
+
+pub use autoscaling::Autoscaling;
 
 /// A validated TpStack.
 #[derive(Clone, Debug)]
@@ -26,6 +29,10 @@ pub struct Stack {
     pub namespace: String,
     /// Its UID; empty for a file that was only rendered.
     pub uid: String,
+    /// Whether nothing is to be written but the status.
+    pub paused: bool,
+    /// Whether it is to have no pods.
+    pub stopped: bool,
     /// What happens to kept objects when it is deleted.
     pub deletion_policy: DeletionPolicy,
     /// The web API.
@@ -47,8 +54,10 @@ pub struct Api {
     pub image: Option<String>,
     /// The command that migrates the database of the user's image; `None`: none, or that of our own.
     pub migrate: Option<Vec<String>>,
-    /// Number of pods.
+    /// Number of pods, where nothing else sets it.
     pub replicas: i32,
+    /// What sets the number of pods instead.
+    pub autoscaling: Option<Autoscaling>,
     /// More environment variables; none of the app contract.
     pub env: Vec<EnvVar>,
     /// CPU and memory.
@@ -119,6 +128,7 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
     );
     let spec = &stack.spec;
     api::check(&spec.api, &mut check);
+    let autoscaling = autoscaling::autoscaling(&spec.api, &mut check);
     let ingress = spec
         .ingress
         .as_ref()
@@ -134,6 +144,8 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
                 .clone()
                 .unwrap_or_else(|| "default".to_owned()),
             uid: metadata.uid.clone().unwrap_or_default(),
+            paused: spec.paused,
+            stopped: spec.stopped,
             deletion_policy: spec.deletion_policy,
             api: Api {
                 image: spec.api.image.clone(),
@@ -143,6 +155,7 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
                     .as_ref()
                     .map(|migrate| migrate.command.clone()),
                 replicas: spec.api.replicas,
+                autoscaling,
                 env: spec.api.env.clone(),
                 resources: spec.api.resources.clone(),
             },

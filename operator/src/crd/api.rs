@@ -31,6 +31,7 @@ pub const RESERVED_ENV: [&str; 16] = [
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 #[x_kube(validation = Rule::new("!has(self.migrate) || has(self.image)").message("spec.api.migrate needs spec.api.image: the operator's own API brings its own migrations; remove migrate, or set the image it belongs to"))]
+#[x_kube(validation = Rule::new("!has(self.autoscaling) || (has(self.resources) && ((has(self.resources.requests) && 'cpu' in self.resources.requests) || (has(self.resources.limits) && 'cpu' in self.resources.limits)))").message("spec.api.autoscaling needs a request of CPU, since the use of CPU is measured against it: set spec.api.resources.requests.cpu, for example 50m"))]
 pub struct ApiSpec {
     /// Container image that fulfils the app contract. Unset: the API of the operator's own release, with its migrations, its readiness path and its credentials as files. With an image: readiness on /health and credentials as environment variables. Example: registry.example.org/shop:1.4.2
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -42,10 +43,14 @@ pub struct ApiSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub migrate: Option<MigrateSpec>,
 
-    /// Number of pods. `kubectl scale tpstack` sets it too. Default: 2.
+    /// Number of pods. `kubectl scale tpstack` sets it too. While autoscaling is set it is kept and has no effect. Default: 2.
     #[serde(default = "default_replicas")]
     #[schemars(range(min = 0, max = 100))]
     pub replicas: i32,
+
+    /// Lets the number of pods follow their use of CPU, by a HorizontalPodAutoscaler; the cluster's metrics-server measures it. The count at which it is turned on is where it starts. Unset: the number is spec.api.replicas. Example: `{minReplicas: 2, maxReplicas: 10}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaling: Option<AutoscalingSpec>,
 
     /// More environment variables, as in a container. The names of the app contract are set by the operator and refused here. Example: `[{name: LOG_LEVEL, value: debug}]`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -70,8 +75,34 @@ pub struct MigrateSpec {
     pub command: Vec<String>,
 }
 
+/// How the number of pods follows the load.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("self.minReplicas <= self.maxReplicas").message("spec.api.autoscaling.minReplicas must not be larger than maxReplicas: lower the one or raise the other"))]
+pub struct AutoscalingSpec {
+    /// Least number of pods, at least 1. To have none, set spec.stopped. Example: 2
+    #[schemars(range(min = 1, max = 100))]
+    pub min_replicas: i32,
+
+    /// Largest number of pods, at most 100. Example: 10
+    #[schemars(range(min = 1, max = 100))]
+    pub max_replicas: i32,
+
+    /// Use of CPU that is aimed at, over all pods, in percent of spec.api.resources.requests.cpu. Default: 80. Example: 70
+    #[serde(
+        default = "default_utilization",
+        rename = "targetCPUUtilizationPercentage"
+    )]
+    #[schemars(range(min = 1, max = 100))]
+    pub target_cpu_utilization_percentage: i32,
+}
+
 fn default_replicas() -> i32 {
     DEFAULT_REPLICAS
+}
+
+fn default_utilization() -> i32 {
+    80
 }
 
 fn default_resources() -> ResourceRequirements {
@@ -88,6 +119,7 @@ impl Default for ApiSpec {
             image: None,
             migrate: None,
             replicas: DEFAULT_REPLICAS,
+            autoscaling: None,
             env: Vec::new(),
             resources: default_resources(),
         }

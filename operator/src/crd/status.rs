@@ -57,6 +57,10 @@ pub enum Phase {
     Progressing,
     /// Every component is ready.
     Running,
+    /// Stopped as the spec says: no pod is left.
+    Stopped,
+    /// Left as it is, as the spec says.
+    Paused,
     /// Nothing goes on until somebody acts; the condition Stalled says how.
     Stalled,
 }

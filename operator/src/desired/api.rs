@@ -11,9 +11,11 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::autoscaler::replicas;
 use super::metadata::{Component, MIGRATED_IMAGE, MIGRATED_VOLUME};
 use super::{Children, pod};
 use crate::migration::{Migration, Rollout};
+use crate::observed::Observed;
 use crate::settings::Images;
 use crate::validate::Stack;
 
@@ -34,7 +36,13 @@ const USER: i64 = 65532;
 const PRE_STOP_SECONDS: i64 = 5;
 
 /// Adds the API's children.
-pub fn add(stack: &Stack, images: &Images, migration: &Migration, children: &mut Children) {
+pub fn add(
+    stack: &Stack,
+    images: &Images,
+    observed: &Observed,
+    migration: &Migration,
+    children: &mut Children,
+) {
     let name = API.name(&stack.name);
     children.service_accounts.push(ServiceAccount {
         metadata: API.owned(stack, name.clone()),
@@ -64,7 +72,7 @@ pub fn add(stack: &Stack, images: &Images, migration: &Migration, children: &mut
     };
     children
         .deployments
-        .extend(template.map(|template| deployment(stack, migration, template)));
+        .extend(template.map(|template| deployment(stack, observed, migration, template)));
     children.pod_disruption_budgets.push(PodDisruptionBudget {
         metadata: API.owned(stack, name),
         spec: Some(PodDisruptionBudgetSpec {
@@ -81,8 +89,15 @@ pub fn image<'a>(stack: &'a Stack, images: &'a Images) -> &'a str {
     stack.api.image.as_deref().unwrap_or(&images.api)
 }
 
-fn deployment(stack: &Stack, migration: &Migration, template: PodTemplateSpec) -> Deployment {
+fn deployment(
+    stack: &Stack,
+    observed: &Observed,
+    migration: &Migration,
+    template: PodTemplateSpec,
+) -> Deployment {
+    let replicas = replicas(stack, observed);
     let mut metadata = API.owned(stack, API.name(&stack.name));
+    metadata.resource_version = replicas.at_version;
     metadata.annotations = migration.record.as_ref().map(|record| {
         [
             (MIGRATED_IMAGE.to_owned(), record.image.clone()),
@@ -93,7 +108,7 @@ fn deployment(stack: &Stack, migration: &Migration, template: PodTemplateSpec) -
     Deployment {
         metadata,
         spec: Some(DeploymentSpec {
-            replicas: Some(stack.api.replicas),
+            replicas: replicas.sent,
             selector: API.selector(&stack.name),
             strategy: Some(DeploymentStrategy {
                 type_: Some("RollingUpdate".to_owned()),

@@ -158,6 +158,7 @@ pub fn possible_children(stack: &str) -> Vec<ObjectId> {
         ObjectId::new(Kind::ServiceAccount, Api.name(stack)),
         ObjectId::new(Kind::Service, Api.name(stack)),
         ObjectId::new(Kind::Deployment, Api.name(stack)),
+        ObjectId::new(Kind::HorizontalPodAutoscaler, Api.name(stack)),
         ObjectId::new(Kind::PodDisruptionBudget, Api.name(stack)),
         ObjectId::new(Kind::IngressRoute, Api.name(stack)),
         ObjectId::new(Kind::IngressRoute, redirect_name(stack)),

@@ -105,7 +105,7 @@ fn stateful_set(stack: &Stack, images: &Images) -> StatefulSet {
     StatefulSet {
         metadata: POSTGRES.owned(stack, POSTGRES.name(&stack.name)),
         spec: Some(StatefulSetSpec {
-            replicas: Some(1),
+            replicas: Some(i32::from(!stack.stopped)),
             service_name: Some(POSTGRES.name(&stack.name)),
             selector: POSTGRES.selector(&stack.name),
             template: PodTemplateSpec {

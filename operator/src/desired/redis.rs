@@ -122,7 +122,7 @@ fn stateful_set(stack: &Stack, redis: &Redis, images: &Images, digest: &str) -> 
     StatefulSet {
         metadata: REDIS.owned(stack, REDIS.name(&stack.name)),
         spec: Some(StatefulSetSpec {
-            replicas: Some(1),
+            replicas: Some(i32::from(!stack.stopped)),
             service_name: Some(REDIS.name(&stack.name)),
             selector: REDIS.selector(&stack.name),
             template: PodTemplateSpec {

@@ -108,6 +108,19 @@ fn before_data_was_written_either_is_made_again() {
 }
 
 #[test]
+fn data_that_only_the_status_knows_of_is_not_given_another_password() {
+    let tied = || json!({"tpstack.dev/credentials-uid": "s1"});
+    let known = Store {
+        remembered: Some("v1"),
+        ..postgres()
+    };
+    let verdict = decide(&stack(), &known, &observed(Some(("v1", tied())), None));
+    lost(&verdict, "CredentialsLost", "accept-data-loss=v1");
+    let verdict = decide(&stack(), &known, &observed(Some(("v2", tied())), None));
+    assert!(matches!(verdict, Verdict::Create { .. }), "{verdict:?}");
+}
+
+#[test]
 fn a_matching_pair_is_kept() {
     let verdict = decide(
         &stack(),

@@ -284,6 +284,56 @@ fn an_api_that_cannot_follow_is_not_migrated_for() {
     assert!(decided(&spec, &observed).job.is_none());
 }
 
+/// The stack of that image, stopped.
+fn stopped(name: &str) -> Stack {
+    let mut stack = image(name);
+    stack.stopped = true;
+    stack
+}
+
+#[test]
+fn a_stopped_stack_migrates_nothing_and_keeps_its_pods() {
+    let mut observed = Observed::default();
+    serving(&mut observed, "shop:1", Some(("shop:1", VOLUME)));
+    let migration = decided(&stopped("shop:2"), &observed);
+    assert_eq!(migration.stage, Stage::Stopped);
+    assert_eq!(held(&migration), "shop:1");
+    assert_eq!(migration.record.unwrap().image, "shop:1");
+    assert!(migration.job.is_none());
+
+    let migration = decided(&stopped("shop:1"), &observed);
+    assert!(matches!(migration.stage, Stage::Done(_)), "{migration:?}");
+    let migration = decided(&stopped("shop:1"), &Observed::default());
+    assert!(
+        migration.is_withheld(),
+        "it is not made to be migrated later"
+    );
+    let rendered = Migration::fresh(&stopped("shop:1"), &Images::default());
+    assert!(rendered.is_withheld() && rendered.job.is_none());
+}
+
+#[test]
+fn a_migration_that_runs_when_its_stack_is_stopped_is_removed_and_one_that_ended_is_not() {
+    let new = stopped("shop:2");
+    let mut observed = Observed::default();
+    serving(&mut observed, "shop:1", Some(("shop:1", VOLUME)));
+    let name = job(&mut observed, &new, JobState::Running);
+    let migration = decided(&new, &observed);
+    assert!(matches!(migration.stage, Stage::Waits(_)), "{migration:?}");
+    assert_eq!(migration.superseded.len(), 1);
+    assert!(migration.job.is_none());
+    assert_eq!(held(&migration), "shop:1");
+
+    for ended in [JobState::Complete, JobState::Failed("gave up".to_owned())] {
+        observed.jobs.insert(name.clone(), ended);
+        let migration = decided(&new, &observed);
+        assert_eq!(migration.stage, Stage::Stopped);
+        assert_eq!(migration.superseded, []);
+    }
+    let resumed = decided(&image("shop:2"), &observed);
+    assert!(matches!(resumed.stage, Stage::Failed(..)), "{resumed:?}");
+}
+
 #[test]
 fn names_fit_and_differ_with_the_image() {
     let images = Images::default();

@@ -1,3 +1,5 @@
+mod stopped;
+
 use std::collections::BTreeSet;
 
 use serde_json::{Value, json};

@@ -1,4 +1,5 @@
 mod fixture;
+mod stopped;
 
 use serde_json::{Value, json};
 

@@ -52,6 +52,25 @@ fn each_broken_rule_names_its_field() {
             "spec.api.migrate.command",
         );
     }
+    for (autoscaling, field) in [
+        (json!({"minReplicas": 0, "maxReplicas": 2}), "minReplicas"),
+        (json!({"minReplicas": 3, "maxReplicas": 2}), "minReplicas"),
+        (json!({"minReplicas": 1, "maxReplicas": 101}), "maxReplicas"),
+        (
+            json!({"minReplicas": 1, "maxReplicas": 2, "targetCPUUtilizationPercentage": 0}),
+            "targetCPUUtilizationPercentage",
+        ),
+    ] {
+        refused(
+            &json!({"api": {"autoscaling": autoscaling}}),
+            &format!("spec.api.autoscaling.{field}"),
+        );
+    }
+    let autoscaling = json!({"minReplicas": 1, "maxReplicas": 2});
+    refused(
+        &json!({"api": {"autoscaling": autoscaling, "resources": {"requests": {"memory": "32Mi"}}}}),
+        "spec.api.autoscaling",
+    );
     refused(
         &json!({"api": {"env": [{"name": "DB_HOST", "value": "x"}]}}),
         "spec.api.env[DB_HOST]",
@@ -195,6 +214,20 @@ fn amounts_that_are_none_and_devices_are_refused() {
     let sound =
         json!({"limits": {"cpu": 2, "memory": "1.5Gi"}, "requests": {"cpu": "50m"}, "claims": []});
     validate(&stack(&json!({"api": {"resources": sound}}))).unwrap();
+}
+
+#[test]
+fn an_autoscaler_measures_against_what_is_requested_or_limited() {
+    let autoscaling = json!({"minReplicas": 1, "maxReplicas": 100});
+    for resources in [
+        json!({"requests": {"cpu": "50m"}}),
+        json!({"limits": {"cpu": "1"}}),
+    ] {
+        let spec = json!({"api": {"autoscaling": autoscaling, "resources": resources}});
+        assert!(validate(&stack(&spec)).is_ok(), "{spec}");
+    }
+    let by_default = validate(&stack(&json!({"api": {"autoscaling": autoscaling}}))).unwrap();
+    assert_eq!(by_default.api.autoscaling.unwrap().cpu_percentage, 80);
 }
 
 #[test]

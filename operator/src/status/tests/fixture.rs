@@ -13,7 +13,7 @@ use crate::settings::ServiceAccountName;
 use crate::status::status;
 use crate::validate::validate;
 
-pub(super) fn tp_stack(spec: &Value) -> TpStack {
+pub(in crate::status) fn tp_stack(spec: &Value) -> TpStack {
     serde_json::from_value(json!({
         "apiVersion": "tpstack.dev/v1alpha1", "kind": "TpStack",
         "metadata": {"name": "shop", "namespace": "team", "uid": "stack-1", "generation": 3}, "spec": spec,
@@ -21,11 +21,11 @@ pub(super) fn tp_stack(spec: &Value) -> TpStack {
     .unwrap()
 }
 
-pub(super) fn at(second: i64) -> Time {
+pub(in crate::status) fn at(second: i64) -> Time {
     Time(jiff::Timestamp::from_second(second).unwrap())
 }
 
-pub(super) fn told(
+pub(in crate::status) fn told(
     raw: &TpStack,
     old: &TpStackStatus,
     outcome: &Outcome,
@@ -54,7 +54,7 @@ pub(super) fn told(
 }
 
 /// A run after which every workload was ready.
-pub(super) fn ready(raw: &TpStack) -> Worked {
+pub(in crate::status) fn ready(raw: &TpStack) -> Worked {
     let mut applied = Applied::default();
     let workloads = [
         (
@@ -92,7 +92,10 @@ pub(super) fn ready(raw: &TpStack) -> Worked {
     }
 }
 
-pub(super) fn condition(status: &TpStackStatus, name: &str) -> (ConditionStatus, String, String) {
+pub(in crate::status) fn condition(
+    status: &TpStackStatus,
+    name: &str,
+) -> (ConditionStatus, String, String) {
     let condition = status
         .conditions
         .iter()
@@ -105,7 +108,12 @@ pub(super) fn condition(status: &TpStackStatus, name: &str) -> (ConditionStatus,
     )
 }
 
-pub(super) fn check(status: &TpStackStatus, name: &str, expected: ConditionStatus, reason: &str) {
+pub(in crate::status) fn check(
+    status: &TpStackStatus,
+    name: &str,
+    expected: ConditionStatus,
+    reason: &str,
+) {
     let (found, why, message) = condition(status, name);
     assert_eq!(
         (found, why.as_str()),
