@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::harness::{
     environment::{ENVIRONMENT, kubectl, tpstack},
-    kinds::CHILDREN,
+    kinds::{self, CHILDREN},
     masks::{made_in, names},
     sandbox::Sandbox,
     stack::Stack,
@@ -58,7 +58,8 @@ async fn is_what_is_applied(sample: &str) {
     );
     let stack = Stack::named(&sandbox, sample);
     let without_redirect = |child: &(_, &str)| sample == "minimal" || !child.1.contains("redirect");
-    let children: Vec<_> = CHILDREN.into_iter().filter(without_redirect).collect();
+    let mut children: Vec<_> = CHILDREN.into_iter().filter(without_redirect).collect();
+    children.extend((sample == "full").then_some((kinds::AUTOSCALER, "api")));
     stack.applied(children.iter().copied()).await;
     stack.reconcile_again().await;
     let live = made_in(&sandbox).await;

@@ -52,6 +52,7 @@ impl Kind {
             DISRUPTION_BUDGET,
             VOLUME_CLAIM,
             JOB,
+            AUTOSCALER,
         ]
         .contains(self)
     }
@@ -75,6 +76,12 @@ pub(crate) const VOLUME: Kind = Kind::new("", "v1", "PersistentVolume", "persist
 pub(crate) const DEPLOYMENT: Kind = Kind::new("apps", "v1", "Deployment", "deployments");
 pub(crate) const STATEFUL_SET: Kind = Kind::new("apps", "v1", "StatefulSet", "statefulsets");
 pub(crate) const JOB: Kind = Kind::new("batch", "v1", "Job", "jobs");
+pub(crate) const AUTOSCALER: Kind = Kind::new(
+    "autoscaling",
+    "v2",
+    "HorizontalPodAutoscaler",
+    "horizontalpodautoscalers",
+);
 pub(crate) const DISRUPTION_BUDGET: Kind = Kind::new(
     "policy",
     "v1",
@@ -124,7 +131,8 @@ pub(crate) const STORAGE_CLASS: Kind =
 pub(crate) type Child = (Kind, &'static str);
 
 /// Every child of a stack with a route and monitoring, where both optional APIs are installed. But the Job of its
-/// migration: it comes and goes, and its name depends on the image (`migrate.rs`).
+/// migration, which comes and goes, and whose name depends on the image (`migrate.rs`), and the autoscaler, which takes
+/// the number of pods out of the spec's hands (`autoscaling.rs`).
 pub(crate) const CHILDREN: [Child; 18] = [
     (SERVICE_ACCOUNT, "api"),
     (DEPLOYMENT, "api"),
