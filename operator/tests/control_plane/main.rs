@@ -42,6 +42,6 @@ mod render;
 mod restart;
 mod retention;
 mod status;
+mod stopped;
 mod supervision;
 mod terminating;
-mod stopped;
