@@ -19,7 +19,7 @@ pub enum Outcome {
     /// No rights in this namespace.
     NotGranted,
     /// Data or its key is gone: nothing was written but the owners of kept objects, some of which may have been refused.
-    Stopped(Loss, Vec<Failure>),
+    Lost(Loss, Vec<Failure>),
     /// The spec says to leave everything as it is: nothing was written.
     Paused(Paused),
     /// The cluster could not be read.
@@ -54,8 +54,12 @@ impl Outcome {
                 !worked.refusals().is_empty() || !work.waits.is_empty() || unmarked(worked)
             }
             Self::Unread(_) => true,
-            Self::Stopped(_, refused) => !refused.is_empty(),
-            Self::Undecodable(_) | Self::Invalid(_) | Self::NotGranted | Self::Terminating | Self::Paused(_) => false,
+            Self::Lost(_, refused) => !refused.is_empty(),
+            Self::Undecodable(_)
+            | Self::Invalid(_)
+            | Self::NotGranted
+            | Self::Terminating
+            | Self::Paused(_) => false,
         }
     }
 
@@ -63,12 +67,16 @@ impl Outcome {
     /// is being deleted everything goes.
     pub fn misses_something(&self) -> bool {
         match self {
-            Self::NotGranted | Self::Stopped(..) => true,
+            Self::NotGranted | Self::Lost(..) => true,
             Self::Worked(worked) => {
                 let mut writes = worked.not_created.iter().chain(&worked.applied.failures);
                 writes.any(Failure::is_refusal)
             }
-            Self::Undecodable(_) | Self::Invalid(_) | Self::Unread(_) | Self::Paused(_) | Self::Terminating => false,
+            Self::Undecodable(_)
+            | Self::Invalid(_)
+            | Self::Unread(_)
+            | Self::Paused(_)
+            | Self::Terminating => false,
         }
     }
 
@@ -78,7 +86,7 @@ impl Outcome {
             Self::Undecodable(_) => "undecodable",
             Self::Invalid(_) => "invalid",
             Self::NotGranted => "not_granted",
-            Self::Stopped(..) => "stopped",
+            Self::Lost(..) => "lost",
             Self::Paused(_) => "paused",
             Self::Unread(_) => "unread",
             Self::Terminating => "terminating",

@@ -102,7 +102,7 @@ pub async fn reconcile(
     ctx.settled(metadata);
     Ok(Action::requeue(match outcome {
         // Rights, somebody else's objects and restored ones come and go without an event: looked at again and again.
-        Outcome::NotGranted | Outcome::Stopped(..) => ctx.settings.discovery_interval,
+        Outcome::NotGranted | Outcome::Lost(..) => ctx.settings.discovery_interval,
         Outcome::Worked(worked) if !worked.work.conflicts.is_empty() => {
             ctx.settings.discovery_interval
         }
@@ -203,7 +203,7 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
             continue;
         }
         return match loss {
-            Some(loss) => Outcome::Stopped(loss, applied.failures),
+            Some(loss) => Outcome::Lost(loss, applied.failures),
             None => Outcome::Worked(Box::new(Worked {
                 stack,
                 observed,
@@ -287,7 +287,7 @@ fn log(metadata: &ObjectMeta, outcome: &Outcome) {
         Outcome::Unread(error) => {
             tracing::warn!(namespace, stack, error, "the cluster could not be read");
         }
-        Outcome::Stopped(loss, _) => tracing::warn!(
+        Outcome::Lost(loss, _) => tracing::warn!(
             namespace,
             stack,
             reason = loss.reason,

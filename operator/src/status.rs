@@ -232,7 +232,7 @@ fn stalled(
                 ),
             ))
         }
-        Outcome::Stopped(loss, _) => Some(Finding::yes(loss.reason, loss.message.clone())),
+        Outcome::Lost(loss, _) => Some(Finding::yes(loss.reason, loss.message.clone())),
         Outcome::Worked(worked) => {
             let conflict = conditions::conflicts(worked, None);
             conflict

@@ -173,7 +173,7 @@ fn a_loss_stalls_and_keeps_what_was_known() {
         reason: "VolumeLost",
         message: "gone".to_owned(),
     };
-    let after = told(&raw, &before, &Outcome::Stopped(loss, Vec::new()), 2);
+    let after = told(&raw, &before, &Outcome::Lost(loss, Vec::new()), 2);
     check(&after, "Stalled", ConditionStatus::True, "VolumeLost");
     check(&after, "Ready", ConditionStatus::False, "VolumeLost");
     check(&after, "ApiReady", ConditionStatus::True, "Available");

@@ -22,6 +22,25 @@ pub(super) fn numbers() -> BoxedStrategy<Value> {
     .boxed()
 }
 
+pub(super) fn autoscaling() -> BoxedStrategy<Value> {
+    let count = || prop_oneof![6 => (1..=100_i64).prop_map(Value::from), 1 => numbers()];
+    (
+        option::weighted(0.9, count()),
+        option::weighted(0.9, count()),
+        option::weighted(0.5, count()),
+    )
+        .prop_map(|(min, max, percentage)| {
+            let mut autoscaling = Map::new();
+            autoscaling.extend(min.map(|min| ("minReplicas".to_owned(), min)));
+            autoscaling.extend(max.map(|max| ("maxReplicas".to_owned(), max)));
+            autoscaling.extend(
+                percentage.map(|target| ("targetCPUUtilizationPercentage".to_owned(), target)),
+            );
+            Value::Object(autoscaling)
+        })
+        .boxed()
+}
+
 pub(super) fn migrate() -> BoxedStrategy<Value> {
     let word = prop_oneof![
         6 => shaped("[a-z-]{1,8}"),

@@ -78,7 +78,16 @@ fn change() -> BoxedStrategy<(&'static str, Value)> {
     Union::new_weighted(vec![
         (3, name()),
         (1, at("/spec/deletionPolicy", word(&["Retain", "Delete"]))),
+        (
+            1,
+            at("/spec/paused", any::<bool>().prop_map(Value::from).boxed()),
+        ),
+        (
+            1,
+            at("/spec/stopped", any::<bool>().prop_map(Value::from).boxed()),
+        ),
         (2, at("/spec/api/replicas", api::numbers())),
+        (3, at("/spec/api/autoscaling", api::autoscaling())),
         (
             2,
             at(
@@ -151,9 +160,10 @@ fn change() -> BoxedStrategy<(&'static str, Value)> {
 }
 
 /// Every object in the spec.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     "/spec",
     "/spec/api",
+    "/spec/api/autoscaling",
     "/spec/api/migrate",
     "/spec/api/resources",
     "/spec/ingress",
