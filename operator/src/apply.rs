@@ -16,6 +16,8 @@ use serde_json::{Value, json};
 use crate::desired::metadata::{Component, FIELD_MANAGER};
 use crate::desired::{Object, Part};
 use crate::kind::{Kind, ObjectId};
+use crate::memory::{self, Accepted, Applies, Memory};
+use crate::metrics::Metrics;
 use crate::observed::Observed;
 use crate::plan::{Creation, Work, credential_values};
 use crate::validate::Stack;
@@ -27,7 +29,7 @@ const CREATE_MANAGER: &str = "tpstack-operator-create";
 /// What the API server accepted and what it refused.
 #[derive(Debug, Default)]
 pub struct Applied {
-    /// Objects as the API server returned them, Secrets and volumes aside.
+    /// Workloads as the API server returned them: their status is told.
     pub objects: BTreeMap<ObjectId, DynamicObject>,
     /// What was refused.
     pub failures: Vec<Failure>,
@@ -138,9 +140,18 @@ fn draw(stack: &Stack, component: Component) -> Result<BTreeMap<String, String>,
 }
 
 /// Applies all objects: kept ones first, since pods need them, then the rest at once. One refusal stops no other.
-/// Prunes afterwards, if nothing was refused.
-pub async fn apply(client: &Client, stack: &Stack, observed: &Observed, work: &Work) -> Applied {
+/// What was accepted before and is as it was then is left out. Prunes afterwards, if nothing was refused.
+pub async fn apply(
+    client: &Client,
+    memory: &Memory,
+    metrics: &Metrics,
+    stack: &Stack,
+    observed: &Observed,
+    work: &Work,
+) -> Applied {
     let mut applied = Applied::default();
+    let mut before = memory.take(&stack.namespace, &stack.name);
+    let mut accepted = Applies::new();
     for (id, uid) in &work.migration.superseded {
         // In the foreground: gone means that its pods have ended. What else is refused must not hold this up.
         let params = DeleteParams::foreground();
@@ -153,19 +164,35 @@ pub async fn apply(client: &Client, stack: &Stack, observed: &Observed, work: &W
         .iter()
         .partition(|object| object.id.kind.is_kept());
     for wave in [kept, rest] {
-        let writes = wave
-            .into_iter()
-            .map(|object| apply_one(client, stack, observed, object));
-        for result in join_all(writes).await {
-            match result {
-                Ok(Some((id, object))) => {
-                    applied.objects.insert(id, object);
+        let mut due = Vec::new();
+        for object in wave {
+            let seen = observed.object(&object.id);
+            match before.remove(&object.id) {
+                Some(known) if seen.is_some_and(|seen| known.holds(&object.value, seen)) => {
+                    accepted.insert(object.id.clone(), known);
+                    metrics.apply_left_out();
                 }
-                Ok(None) => {}
+                Some(_) | None => due.push(object),
+            }
+        }
+        let writes = due
+            .iter()
+            .map(|object| apply_one(client, stack, observed, object));
+        for (object, result) in due.iter().zip(join_all(writes).await) {
+            metrics.apply_sent();
+            match result {
+                Ok(new) => {
+                    accepted.insert(object.id.clone(), new);
+                }
                 Err(failure) => applied.failures.push(failure),
             }
         }
     }
+    applied.objects = accepted
+        .iter()
+        .filter_map(|(id, accepted)| Some((id.clone(), accepted.object()?.clone())))
+        .collect();
+    memory.put(&stack.namespace, &stack.name, accepted);
     if applied.failures.is_empty() {
         for (id, uid) in &work.prune {
             let params = DeleteParams::background();
@@ -182,7 +209,7 @@ async fn apply_one(
     stack: &Stack,
     observed: &Observed,
     object: &Object,
-) -> Result<Option<(ObjectId, DynamicObject)>, Failure> {
+) -> Result<Accepted, Failure> {
     let api: Api<DynamicObject> =
         Api::namespaced_with(client.clone(), &stack.namespace, &object.id.kind.resource());
     let mut value = object.value.clone();
@@ -208,17 +235,14 @@ async fn apply_one(
     };
     if object.id.kind.is_kept() {
         // Metadata alone comes back: a Secret's data is none of our business.
-        api.patch_metadata(&object.id.name, &params, &patch)
-            .await
-            .map_err(failure)?;
-        return Ok(None);
+        let answer = api.patch_metadata(&object.id.name, &params, &patch).await;
+        let metadata = answer.map_err(failure)?.metadata;
+        return Ok(Accepted::new(&object.value, &metadata, None));
     }
-    let object = api
-        .patch(&object.id.name, &params, &patch)
-        .await
-        .map(|new| (object.id.clone(), new))
-        .map_err(failure)?;
-    Ok(Some(object))
+    let answer = api.patch(&object.id.name, &params, &patch).await;
+    let new = answer.map_err(failure)?;
+    let told = memory::told(object.id.kind, &new);
+    Ok(Accepted::new(&object.value, &new.metadata, told))
 }
 
 async fn delete(

@@ -9,6 +9,7 @@ use kube::core::ObjectMeta;
 
 use crate::discovery::Grants;
 use crate::events::Events;
+use crate::memory::Memory;
 use crate::metrics::Metrics;
 use crate::observed::Capabilities;
 use crate::settings::Settings;
@@ -28,6 +29,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// Granted namespaces.
     pub grants: Grants,
+    /// What was applied.
+    pub memory: Memory,
     capabilities: RwLock<Capabilities>,
     failures: Mutex<HashMap<(String, String), u32>>,
 }
@@ -47,6 +50,7 @@ impl Context {
             settings,
             metrics,
             grants: Grants::default(),
+            memory: Memory::default(),
             capabilities: RwLock::new(capabilities),
             failures: Mutex::default(),
         }
@@ -90,6 +94,7 @@ impl Context {
 
     /// Forgets stacks that are gone.
     pub fn retain(&self, exists: impl Fn(&str, &str) -> bool) {
+        self.memory.retain(&exists);
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         failures.retain(|(namespace, name), _| exists(namespace, name));
     }

@@ -22,6 +22,7 @@ pub mod apply;
 pub mod conditions;
 pub mod discovery;
 pub mod events;
+pub mod memory;
 pub mod observe;
 pub mod outcome;
 pub mod reconcile;

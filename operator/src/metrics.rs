@@ -14,6 +14,7 @@ pub struct Metrics {
     registry: Registry,
     reconciliations: IntCounterVec,
     duration: Histogram,
+    applies: IntCounterVec,
     watch_failures: IntCounterVec,
     watches: IntGauge,
     events: IntCounterVec,
@@ -39,6 +40,13 @@ impl Metrics {
                 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
             ]),
         )?;
+        let applies = IntCounterVec::new(
+            Opts::new(
+                "tpstack_operator_applies_total",
+                "Children due to be applied: sent, or left out since they are as they were when the same was accepted.",
+            ),
+            &["what"],
+        )?;
         let watch_failures = IntCounterVec::new(
             Opts::new(
                 "tpstack_operator_watch_failures_total",
@@ -60,6 +68,7 @@ impl Metrics {
         registry.register(Box::new(events.clone()))?;
         registry.register(Box::new(reconciliations.clone()))?;
         registry.register(Box::new(duration.clone()))?;
+        registry.register(Box::new(applies.clone()))?;
         registry.register(Box::new(watch_failures.clone()))?;
         registry.register(Box::new(watches.clone()))?;
         #[cfg(target_os = "linux")]
@@ -70,6 +79,7 @@ impl Metrics {
             registry,
             reconciliations,
             duration,
+            applies,
             watch_failures,
             watches,
             events,
@@ -80,6 +90,16 @@ impl Metrics {
     pub fn reconciled(&self, outcome: &str, duration: Duration) {
         self.reconciliations.with_label_values(&[outcome]).inc();
         self.duration.observe(duration.as_secs_f64());
+    }
+
+    /// Counts a child that was sent.
+    pub fn apply_sent(&self) {
+        self.applies.with_label_values(&["sent"]).inc();
+    }
+
+    /// Counts a child that was left out.
+    pub fn apply_left_out(&self) {
+        self.applies.with_label_values(&["left_out"]).inc();
     }
 
     /// Counts a failure of a watch on children.

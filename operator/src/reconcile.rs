@@ -194,7 +194,15 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
             ),
             Plan::Apply(work) => (*work, None),
         };
-        let applied = apply::apply(&ctx.client, &stack, &observed, &work).await;
+        let applied = apply::apply(
+            &ctx.client,
+            &ctx.memory,
+            &ctx.metrics,
+            &stack,
+            &observed,
+            &work,
+        )
+        .await;
         if applied.failures.iter().any(Failure::is_terminating) {
             return Outcome::Terminating;
         }

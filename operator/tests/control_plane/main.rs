@@ -38,6 +38,7 @@ mod optional_apis;
 mod paused;
 mod poison;
 mod prune;
+mod quiet;
 mod render;
 mod restart;
 mod retention;
