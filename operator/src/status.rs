@@ -83,8 +83,8 @@ pub async fn write(
                 .await;
             Ok(())
         }
-        // Gone, or replaced: the watch brings what is there now.
-        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        // Gone. Replaced (409) is no end: the server answers so too when others write at the same time.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
         Err(error) => Err(error),
     }
 }
