@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::harness::{
     environment::{ENVIRONMENT, kubectl},
     kinds::{self, CHILDREN, Child},
-    masks::{made_in, masked, names},
+    made::{made_in, names},
+    masks::masked,
     objects::uid,
     pods::Kubelet,
     sandbox::Sandbox,

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{
     environment::paste,
     kinds::{self, CHILDREN},
-    masks::made_in,
+    made::made_in,
     pods::Kubelet,
     sandbox::Sandbox,
     setup::{OPERATOR_ACCOUNT, OPERATOR_NAMESPACE},

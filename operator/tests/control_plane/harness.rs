@@ -2,8 +2,11 @@
 
 pub(crate) mod environment;
 pub(crate) mod history;
+pub(crate) mod identity;
 pub(crate) mod kinds;
 pub(crate) mod line;
+pub(crate) mod made;
+pub(crate) mod manifests;
 pub(crate) mod masks;
 pub(crate) mod objects;
 pub(crate) mod operator;

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::harness::{
     kinds::{self, CHILDREN, kept},
-    masks::{made_in, names},
+    made::{made_in, names},
     pods::Kubelet,
     sandbox::Sandbox,
     stack::{Stack, everything_on},

@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::harness::{
     environment::{ENVIRONMENT, tpstack},
     kinds::{self, CHILDREN, Child},
-    masks::{made_in, names},
+    made::{made_in, names},
     operator::Operator,
     pods::Kubelet,
     sandbox::Sandbox,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::harness::{
     environment::{ENVIRONMENT, kubectl, tpstack},
     kinds::{self, CHILDREN},
-    masks::{made_in, names},
+    made::{made_in, names},
     sandbox::Sandbox,
     stack::Stack,
 };

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::harness::{
     environment::paste,
     kinds::{self, CHILDREN, kept, replaceable},
-    masks::{made_in, names},
+    made::{made_in, names},
     objects::uid,
     pods::Kubelet,
     sandbox::Sandbox,

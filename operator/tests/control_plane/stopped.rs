@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{
     kinds::{self, CHILDREN, Child, kept},
-    masks::{made_in, names},
+    made::{made_in, names},
     pods::{Kubelet, Migrations},
     sandbox::Sandbox,
     stack::{Stack, everything_on},

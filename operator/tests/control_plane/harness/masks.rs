@@ -1,10 +1,6 @@
 //! Objects without what differs from one to the next of the same kind.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
-
-use super::{kinds, sandbox::Sandbox};
 
 /// An object without what the server makes up: what has to be equal when it is made a second time.
 pub(crate) fn masked(mut object: Value) -> Value {
@@ -78,46 +74,4 @@ fn drop_kubernetes_annotations(metadata: &mut serde_json::Map<String, Value>) {
     if annotations.is_empty() {
         metadata.remove("annotations");
     }
-}
-
-/// Every object of a namespace that a user or the operator made, by `Kind/name`: without the stacks themselves, what
-/// Kubernetes puts into each namespace, what its controllers make of a workload or a Service, and the Jobs of migrations,
-/// which come and go.
-pub(crate) async fn made_in(sandbox: &Sandbox) -> BTreeMap<String, Value> {
-    let derived = [
-        "Pod",
-        "Job",
-        "ReplicaSet",
-        "ControllerRevision",
-        "Endpoints",
-        "EndpointSlice",
-        "Event",
-        "TpStack",
-    ];
-    let given = [
-        "ConfigMap/kube-root-ca.crt",
-        "ServiceAccount/default",
-        "RoleBinding/tpstack-operator",
-    ];
-    let mut made = BTreeMap::new();
-    for object in sandbox.everything().await {
-        let kind = object["kind"].as_str().unwrap_or_default();
-        let name = format!(
-            "{kind}/{}",
-            object["metadata"]["name"].as_str().unwrap_or_default()
-        );
-        if !derived.contains(&kind) && !given.contains(&name.as_str()) {
-            made.insert(name, object);
-        }
-    }
-    made
-}
-
-/// The names of all children of a stack, as `made_in` writes them.
-pub(crate) fn names(stack: &str, children: impl Iterator<Item = kinds::Child>) -> Vec<String> {
-    let mut names: Vec<String> = children
-        .map(|(kind, name)| format!("{}/{stack}-{name}", kind.kind))
-        .collect();
-    names.sort();
-    names
 }

@@ -13,7 +13,10 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::environment::{ENVIRONMENT, TPSTACK};
+use super::{
+    environment::{ENVIRONMENT, TPSTACK},
+    identity::kubeconfig,
+};
 
 /// How often the operator looks for optional APIs and granted namespaces in these tests.
 pub(crate) const DISCOVERY_INTERVAL: Duration = Duration::from_secs(1);
@@ -150,11 +153,6 @@ impl Drop for Operator {
 /// All that every operator of this run has logged.
 pub(crate) fn log() -> String {
     std::fs::read_to_string(log_path()).unwrap_or_default()
-}
-
-/// The kubeconfig of the shipped identity.
-pub(crate) fn kubeconfig() -> PathBuf {
-    ENVIRONMENT.folder.join("operator.kubeconfig")
 }
 
 fn log_path() -> PathBuf {

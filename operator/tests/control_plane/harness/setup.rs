@@ -1,41 +1,22 @@
 //! What is installed once for all tests: the kind, the roles, the optional APIs, the shared operator.
 
-use std::{
-    fs,
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
-    sync::{
-        Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+use std::sync::{
+    Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
 };
 
-use k8s_openapi::api::{authentication::v1::TokenRequest, core::v1::ServiceAccount};
-use kube::{Api, Client, Config, api::PostParams, config::Kubeconfig};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
-    environment::{ENVIRONMENT, apply, tpstack},
-    kinds,
+    environment::{apply, tpstack},
+    identity, kinds, manifests,
     operator::{self, Operator},
     sandbox::Sandbox,
-    wait::{PATIENCE, eventually, holds},
+    wait::{eventually, holds},
 };
 
-/// Namespace of the operator.
-pub(crate) const OPERATOR_NAMESPACE: &str = "tpstack-system";
-/// Its `ServiceAccount`, and the name of its role bindings.
-pub(crate) const OPERATOR_ACCOUNT: &str = "tpstack-operator";
-
-/// The two projects whose CRDs may be missing: the file in the testbed's folder, and the CRDs that we use of it.
-pub(crate) const TRAEFIK: (&str, &[&str]) = (
-    "traefik.yaml",
-    &["ingressroutes.traefik.io", "middlewares.traefik.io"],
-);
-pub(crate) const PROMETHEUS_OPERATOR: (&str, &[&str]) = (
-    "prometheus-operator.yaml",
-    &["servicemonitors.monitoring.coreos.com"],
-);
+pub(crate) use identity::{OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, administrator};
+pub(crate) use manifests::{PROMETHEUS_OPERATOR, TRAEFIK};
 
 static OPERATOR: Mutex<Option<Operator>> = Mutex::new(None);
 static INSTALLED: AtomicBool = AtomicBool::new(false);
@@ -63,8 +44,8 @@ pub(crate) async fn ensure(sandbox: &Sandbox) {
     install_optional(sandbox, TRAEFIK).await;
     install_optional(sandbox, PROMETHEUS_OPERATOR).await;
     if !INSTALLED.load(Ordering::SeqCst) {
-        apply(&roles());
-        write_kubeconfig(&sandbox.client).await;
+        apply(&manifests::roles());
+        identity::write_kubeconfig(&sandbox.client).await;
         INSTALLED.store(true, Ordering::SeqCst);
     }
     start_operator(sandbox).await;
@@ -106,27 +87,10 @@ pub(crate) async fn install_definition(sandbox: &Sandbox) {
     established(sandbox, "tpstacks.tpstack.dev").await;
 }
 
-/// Applies those CRDs of a project that a stack uses. (All of them would only make discovery slower.)
-pub(crate) async fn install_optional(sandbox: &Sandbox, (file, names): (&str, &[&str])) {
-    let path = ENVIRONMENT.crds.join(file);
-    let text = fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-    let wanted = |document: &&str| {
-        document.lines().any(|line| {
-            names
-                .iter()
-                .any(|name| line.trim() == format!("name: {name}"))
-        })
-    };
-    let documents: Vec<&str> = documents(&text).filter(wanted).collect();
-    assert_eq!(
-        documents.len(),
-        names.len(),
-        "{} should define each of {names:?} once",
-        path.display()
-    );
-    apply(&documents.join("\n---\n"));
-    for name in names {
+/// Applies those CRDs of a project that a stack uses.
+pub(crate) async fn install_optional(sandbox: &Sandbox, project: (&str, &[&str])) {
+    apply(&manifests::optional(project));
+    for name in project.1 {
         established(sandbox, name).await;
     }
 }
@@ -165,93 +129,4 @@ async fn established(sandbox: &Sandbox, name: &str) {
         },
     )
     .await;
-}
-
-/// The shipped manifests but the workload and the CRD: what gives the operator its identity and its rights.
-fn roles() -> String {
-    let path = ENVIRONMENT.repository.join("manifests/install.yaml");
-    let text = fs::read_to_string(&path)
-        .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
-    let left_out = ["kind: Deployment", "kind: CustomResourceDefinition"];
-    let kept: Vec<&str> = documents(&text)
-        .filter(|document| !document.lines().any(|line| left_out.contains(&line)))
-        .collect();
-    for kind in [
-        "ServiceAccount",
-        "ClusterRole",
-        "ClusterRoleBinding",
-        "Role",
-        "RoleBinding",
-    ] {
-        let line = format!("kind: {kind}");
-        assert!(
-            kept.iter()
-                .any(|document| document.lines().any(|l| l == line)),
-            "{} has no {kind}",
-            path.display()
-        );
-    }
-    // The namespace first: server-side apply of the ServiceAccount needs it.
-    format!(
-        "apiVersion: v1\nkind: Namespace\nmetadata: {{name: {OPERATOR_NAMESPACE}}}\n---\n{}",
-        kept.join("\n---\n")
-    )
-}
-
-fn documents(text: &str) -> impl Iterator<Item = &str> {
-    text.split("\n---")
-        .filter(|document| document.lines().any(|line| line.starts_with("kind:")))
-}
-
-/// A kubeconfig, for its owner's eyes only, with a token of the operator's `ServiceAccount`.
-async fn write_kubeconfig(client: &Client) {
-    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), OPERATOR_NAMESPACE);
-    let request: TokenRequest =
-        serde_json::from_value(json!({"spec": {"audiences": [], "expirationSeconds": 7200}}))
-            .expect("a literal of this type");
-    let answer = accounts
-        .create_token_request(OPERATOR_ACCOUNT, &PostParams::default(), &request)
-        .await
-        .expect("the API server makes tokens for ServiceAccounts");
-    let token = answer
-        .status
-        .expect("the answer to a TokenRequest has the token")
-        .token;
-
-    let admin = Kubeconfig::read_from(&ENVIRONMENT.kubeconfig).expect("KUBECONFIG can be read");
-    let cluster = admin
-        .clusters
-        .into_iter()
-        .next()
-        .expect("KUBECONFIG names a cluster");
-    let mut cluster = serde_json::to_value(cluster).expect("it is plain data");
-    cluster["name"] = json!("testbed");
-    let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "operator",
-        "clusters": [cluster],
-        "users": [{"name": "operator", "user": {"token": token}}],
-        "contexts": [{"name": "operator", "context": {"cluster": "testbed", "user": "operator"}}],
-    });
-    let mut file = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(operator::kubeconfig())
-        .expect("the run folder can be written to");
-    file.write_all(config.to_string().as_bytes())
-        .expect("the run folder can be written to");
-}
-
-/// A client of the administrator, for the runtime that calls.
-pub(crate) async fn administrator() -> Client {
-    let kubeconfig = Kubeconfig::read_from(&ENVIRONMENT.kubeconfig)
-        .unwrap_or_else(|error| panic!("cannot read KUBECONFIG: {error}"));
-    let mut config =
-        Config::from_custom_kubeconfig(kubeconfig, &kube::config::KubeConfigOptions::default())
-            .await
-            .expect("KUBECONFIG is complete");
-    // A server that is gone must fail a test, not hang it.
-    config.read_timeout = Some(PATIENCE);
-    Client::try_from(config).expect("KUBECONFIG's certificates can be read")
 }
