@@ -14,6 +14,9 @@ export TESTBED_IMAGES = $(shell compose/images | tr '\n' ' ')
 # Inside the testbed's network namespaces there is no way out, and nothing to fetch.
 OFFLINE := env CARGO_NET_OFFLINE=true
 LEVEL := testbed/level
+# The campaigns play the workloads' controllers themselves; those of garbage and namespaces are Kubernetes' own.
+CAMPAIGN = TESTBED_CONTROLLERS=garbage-collector-controller,namespace-controller,serviceaccount-controller,persistentvolumeclaim-protection-controller \
+	testbed/with control-plane -- $(OFFLINE) $(CARGO) test $(ALL) --test campaign --
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,10 +69,22 @@ test-service: ## The API on real Postgres and Redis
 	export TESTBED_HAPROXY TESTBED_CHROMIUM TESTBED_SCHEMATHESIS
 	$(LEVEL) service testbed/with postgres redis -- $(OFFLINE) $(CARGO) test $(ALL) --test service
 
-test-control-plane: ## The operator on a real API server
+test-control-plane: ## The operator on a real API server: its binary, then its core under every fault
+	@$(LEVEL) control-plane $(MAKE) --no-print-directory --keep-going control-plane-binary control-plane-campaign
+
+control-plane-binary:
 	@# `rights` looks at what `control_plane` has asked of the same server.
 	tests='$(CARGO) test $(ALL) --test control_plane && $(CARGO) test $(ALL) --test rights'
-	$(LEVEL) control-plane testbed/with control-plane -- $(OFFLINE) bash -c "$$tests"
+	testbed/with control-plane -- $(OFFLINE) bash -c "$$tests"
+
+control-plane-campaign:
+	@$(CAMPAIGN)
+
+campaign: ## Many more pairs of crashes, and every write of every scenario with every fault: an hour or more
+	@$(CAMPAIGN) --large
+
+campaign-replay: ## One case again, as a failure prints it: make campaign-replay SEED=1 CASE=...
+	@$(CAMPAIGN) --seed '$(SEED)' --replay '$(CASE)'
 
 test-compose: binaries ## The Compose stack on a real Docker engine
 	@$(LEVEL) compose testbed/with docker images -- $(OFFLINE) $(CARGO) test $(ALL) --test compose
@@ -128,5 +143,6 @@ images: ## Our images, tagged tpstack/api and tpstack/tpstack with the version
 	@version=$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 	for target in api tpstack; do docker build --target "$$target" --tag "tpstack/$$target:$$version" .; done
 
-.PHONY: help run up down test compile test-binaries binaries test-unit test-service test-control-plane test-compose \
+.PHONY: help run up down test compile test-binaries binaries test-unit test-service test-control-plane control-plane-binary \
+	control-plane-campaign campaign campaign-replay test-compose \
 	test-cluster e2e bench-api generate fresh lint images
