@@ -26,6 +26,9 @@ use crate::validate::Stack;
 /// name by both operations would stay when apply gives them up.
 const CREATE_MANAGER: &str = "tpstack-operator-create";
 
+/// Manager of the fields that were written over: another name for the same reason.
+const MEND_MANAGER: &str = "tpstack-operator-mend";
+
 /// What the API server accepted and what it refused.
 #[derive(Debug, Default)]
 pub struct Applied {
@@ -239,10 +242,35 @@ async fn apply_one(
         let metadata = answer.map_err(failure)?.metadata;
         return Ok(Accepted::new(&object.value, &metadata, None));
     }
-    let answer = api.patch(&object.id.name, &params, &patch).await;
+    let mut answer = api.patch(&object.id.name, &params, &patch).await;
+    let refused =
+        matches!(&answer, Err(kube::Error::Api(status)) if status.code == 422 && params.force);
+    if refused && write_over(&api, &object.id, &value).await {
+        answer = api.patch(&object.id.name, &params, &patch).await;
+    }
     let new = answer.map_err(failure)?;
     let told = memory::told(object.id.kind, &new);
     Ok(Accepted::new(&object.value, &new.metadata, told))
+}
+
+/// Writes a list over whose keys somebody changed: an apply adds our entries beside theirs, and the server refuses two
+/// ports of one name. At the UID that was seen to be ours. Whether it was done; the next apply owns the fields again.
+async fn write_over(api: &Api<DynamicObject>, id: &ObjectId, value: &Value) -> bool {
+    let ports = value
+        .pointer("/spec/ports")
+        .filter(|_| id.kind == Kind::Service);
+    let (Some(ports), Some(uid)) = (ports, value.pointer("/metadata/uid")) else {
+        return false;
+    };
+    let patch = json!({"metadata": {"uid": uid}, "spec": {"ports": ports}});
+    let params = PatchParams {
+        field_manager: Some(MEND_MANAGER.to_owned()),
+        ..PatchParams::default()
+    };
+    // If it is refused, the apply's own refusal says more.
+    api.patch(&id.name, &params, &Patch::Merge(&patch))
+        .await
+        .is_ok()
 }
 
 async fn delete(

@@ -9,7 +9,9 @@ use std::{
 use anyhow::{Context as _, Result, ensure};
 use clap::Parser;
 use kube::{Client, Config, config::Kubeconfig};
-use operator::{context::Context, metrics::Metrics, observed::Capabilities, settings::Settings};
+use operator::{
+    context::Context, events::Events, metrics::Metrics, observed::Capabilities, settings::Settings,
+};
 use serde_json::json;
 
 use crate::{
@@ -86,8 +88,12 @@ impl Bench {
 
     /// What an operator's process holds when it has just started.
     pub(crate) fn context(&self, client: Client) -> Context {
+        // Events go past the faults: what is told of a run decides nothing.
+        let metrics = Arc::new(self.metrics.clone());
+        let events = Events::new(self.operator.clone(), "campaign", metrics);
         Context::new(
             client,
+            events,
             self.settings.clone(),
             self.metrics.clone(),
             Capabilities::all(),

@@ -78,9 +78,12 @@ impl Field {
         if let (Step::Name(name), Some((Step::Item(keys), before))) = (last, way.split_last())
             && keys.contains_key(name)
         {
-            // An item with another key is another item, somebody else's, which stays; ours is taken away.
-            (last, way) = (&self.0[before.len()], before);
-            changes = &[Change::Drop];
+            // A port is one of a name: with another number it stands in the way of ours. Any other item with another key
+            // is somebody else's, which stays; ours is taken away.
+            if name != "port" {
+                (last, way) = (&self.0[before.len()], before);
+                changes = &[Change::Drop];
+            }
         }
         for change in changes.iter().copied() {
             let mut object = object.clone();

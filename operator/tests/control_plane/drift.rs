@@ -137,6 +137,19 @@ async fn each_owned_field_of_a_workload_changed_comes_back() {
 }
 
 #[tokio::test]
+async fn a_port_that_somebody_renumbered_comes_back() {
+    let sandbox = Sandbox::shared().await;
+    let stack = sandbox.stack("shop", everything_on()).await;
+    stack.applied(CHILDREN.into_iter()).await;
+    for name in ["api", "postgres", "redis"] {
+        heals(&stack, (kinds::SERVICE, name), "spec.ports", |object| {
+            object["spec"]["ports"][0]["port"] = json!(4321);
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
 async fn each_owned_field_on_the_way_to_the_pods_changed_comes_back() {
     let stolen = json!({"app.kubernetes.io/component": "stolen"});
     let (route, redirect) = (

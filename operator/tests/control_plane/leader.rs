@@ -9,6 +9,7 @@ use kube::api::{Api, DynamicObject};
 use serde_json::{Value, json};
 
 use crate::harness::{
+    identity,
     kinds::{self, CHILDREN},
     line::Line,
     objects::value,
@@ -31,10 +32,10 @@ const SLACK: Duration = Duration::from_secs(4);
 #[tokio::test]
 async fn the_second_stands_by_and_leads_at_once_when_the_first_is_asked_to_stop() {
     let sandbox = without_operator().await;
-    let one = candidate("one", &operator::kubeconfig());
+    let one = candidate("one", &identity::kubeconfig());
     leads(&sandbox, "one").await;
     answers(&sandbox, &one, "/readyz", "ok").await;
-    let two = candidate("two", &operator::kubeconfig());
+    let two = candidate("two", &identity::kubeconfig());
     answers(&sandbox, &two, "/readyz", "standby").await;
     answers(&sandbox, &two, "/livez", "ok").await;
     let stack = sandbox.stack("shop", everything_on()).await;
@@ -65,9 +66,9 @@ async fn the_second_stands_by_and_leads_at_once_when_the_first_is_asked_to_stop(
 #[tokio::test]
 async fn the_second_leads_when_the_first_is_killed_and_its_time_is_over() {
     let sandbox = without_operator().await;
-    let one = candidate("one", &operator::kubeconfig());
+    let one = candidate("one", &identity::kubeconfig());
     leads(&sandbox, "one").await;
-    let two = candidate("two", &operator::kubeconfig());
+    let two = candidate("two", &identity::kubeconfig());
     answers(&sandbox, &two, "/readyz", "standby").await;
     let stack = sandbox.stack("shop", everything_on()).await;
     stack.applied(CHILDREN.into_iter()).await;
@@ -87,9 +88,9 @@ async fn the_second_leads_when_the_first_is_killed_and_its_time_is_over() {
 #[tokio::test]
 async fn a_leader_that_was_frozen_while_another_took_over_writes_nothing_more() {
     let sandbox = without_operator().await;
-    let one = candidate("one", &operator::kubeconfig());
+    let one = candidate("one", &identity::kubeconfig());
     leads(&sandbox, "one").await;
-    let two = candidate("two", &operator::kubeconfig());
+    let two = candidate("two", &identity::kubeconfig());
     answers(&sandbox, &two, "/readyz", "standby").await;
     let stack = sandbox.stack("shop", everything_on()).await;
     stack.applied(CHILDREN.into_iter()).await;
@@ -132,7 +133,7 @@ async fn a_leader_that_cannot_reach_the_server_ends_before_another_leads() {
     let line = Line::open().await;
     let one = candidate("one", &line.kubeconfig);
     leads(&sandbox, "one").await;
-    let two = candidate("two", &operator::kubeconfig());
+    let two = candidate("two", &identity::kubeconfig());
     answers(&sandbox, &two, "/readyz", "standby").await;
 
     line.cut();

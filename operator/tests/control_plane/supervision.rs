@@ -23,8 +23,9 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::{
+    identity::kubeconfig,
     kinds::CHILDREN,
-    operator::{ask, free_address, kubeconfig},
+    operator::{ask, free_address},
     sandbox::Sandbox,
     setup,
     stack::everything_on,

@@ -10,7 +10,7 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::{environment::ENVIRONMENT, operator};
+use super::{environment::ENVIRONMENT, identity};
 
 /// A line that carries everything until it is cut; then connections stay open and nothing arrives any more.
 pub(crate) struct Line {
@@ -22,7 +22,7 @@ pub(crate) struct Line {
 
 impl Line {
     pub(crate) async fn open() -> Self {
-        let text = std::fs::read_to_string(operator::kubeconfig()).expect("it was written");
+        let text = std::fs::read_to_string(identity::kubeconfig()).expect("it was written");
         let mut config: Value = serde_json::from_str(&text).expect("it was written as JSON");
         let server = &mut config["clusters"][0]["cluster"]["server"];
         let upstream: SocketAddr = server
