@@ -4,6 +4,7 @@
 use crate::{
     http::{self, Answers},
     load::{Outcome, Pace},
+    peers::Peer,
     redis::Redis,
     scenario::Scenario,
 };
@@ -71,7 +72,7 @@ fn receive(stream: &mut TcpStream) -> Result<bool> {
         let size = stream.read(&mut buffer).context("failed to receive")?;
         ensure!(size > 0, "the server closed a connection");
         let bytes = buffer.get(..size).unwrap_or_default();
-        let is_miss = |body: &str| body.contains(Scenario::Miss.expected());
+        let is_miss = |body: &str| body.contains(Scenario::Miss.expected(Peer::Ours));
         if let Some(missed) = answers.take(bytes, is_miss)? {
             return Ok(missed);
         }

@@ -143,13 +143,13 @@ impl Measured {
 fn closed(players: &[&Player], redis: &mut Redis, scenario: Scenario) -> Result<Vec<Closed>> {
     for player in players {
         let requests = scenario.warm_up(player.peer);
-        Turn::prepare(&player.server, redis, scenario)?.load(redis, requests, Pace::Closed)?;
+        Turn::prepare(player, redis, scenario)?.load(redis, requests, Pace::Closed)?;
     }
     let mut sums: Vec<Closed> = players.iter().map(|_| Closed::default()).collect();
     for _ in 0..SLICES {
         for (player, sum) in players.iter().zip(&mut sums) {
             let requests = scenario.requests(player.peer) / SLICES;
-            let (cpu, outcome) = slice(&player.server, redis, scenario, requests)
+            let (cpu, outcome) = slice(player, redis, scenario, requests)
                 .with_context(|| format!("{}, {}", player.peer.name(), scenario.name()))?;
             sum.cpu += cpu;
             sum.elapsed += outcome.elapsed;
@@ -161,17 +161,17 @@ fn closed(players: &[&Player], redis: &mut Redis, scenario: Scenario) -> Result<
 
 /// One slice, with the CPU time it took.
 fn slice(
-    server: &Server,
+    player: &Player,
     redis: &mut Redis,
     scenario: Scenario,
     requests: u32,
 ) -> Result<(Duration, Outcome)> {
     let mut failed = None;
     for _ in 0..TRIES {
-        let mut turn = Turn::prepare(server, redis, scenario)?;
-        let before = server.cpu()?;
+        let mut turn = Turn::prepare(player, redis, scenario)?;
+        let before = player.server.cpu()?;
         let outcome = turn.load(redis, requests, Pace::Closed)?;
-        match server.cpu()?.since(&before) {
+        match player.server.cpu()?.since(&before) {
             Ok(cpu) => return Ok((cpu, outcome)),
             Err(error) => failed = Some(error),
         }
@@ -189,7 +189,7 @@ fn sample(
 ) -> Result<Sample> {
     let count = u32::try_from(OPEN_LOOP.as_secs())? * scenario.rate();
     let pace = Pace::per_second(scenario.rate());
-    let open = Turn::prepare(&player.server, redis, scenario)?.load(redis, count, pace)?;
+    let open = Turn::prepare(player, redis, scenario)?.load(redis, count, pace)?;
     let requests = f64::from(closed.requests);
     Ok(Sample {
         round,
@@ -203,6 +203,7 @@ fn sample(
 
 /// A peer that is about to be asked.
 struct Turn {
+    peer: Peer,
     address: SocketAddr,
     scenario: Scenario,
     /// Open connections; a miss brings its own.
@@ -211,18 +212,19 @@ struct Turn {
 
 impl Turn {
     /// Connects, and sees to it that what is to be cached is.
-    fn prepare(server: &Server, redis: &mut Redis, scenario: Scenario) -> Result<Self> {
-        let address = server.address();
+    fn prepare(player: &Player, redis: &mut Redis, scenario: Scenario) -> Result<Self> {
+        let address = player.server.address();
         let load = match scenario {
             Scenario::Miss => None,
             _ => Some(Load::open(address, CONNECTIONS)?),
         };
-        if scenario == Scenario::Cached {
+        if scenario == Scenario::Cached && player.peer != Peer::Floor {
             // A fresh copy, written by this very peer, lives longer than the load that follows.
             redis.delete(misses::KEY)?;
             misses::run(address, redis, 1, Pace::Closed)?;
         }
         Ok(Self {
+            peer: player.peer,
             address,
             scenario,
             load,
@@ -232,7 +234,12 @@ impl Turn {
     fn load(&mut self, redis: &mut Redis, count: u32, pace: Pace) -> Result<Outcome> {
         match &mut self.load {
             None => misses::run(self.address, redis, count, pace),
-            Some(load) => load.run(self.scenario.path(), self.scenario.expected(), count, pace),
+            Some(load) => load.run(
+                self.scenario.path(),
+                self.scenario.expected(self.peer),
+                count,
+                pace,
+            ),
         }
     }
 }

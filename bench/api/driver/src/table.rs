@@ -105,7 +105,7 @@ fn cpu(measured: &Measured, scenario: Scenario) -> Vec<String> {
     let ours = (Peer::Ours, scenario);
     cells.push(match scenario {
         Scenario::Health | Scenario::Cached => {
-            spread(&measured.ratios(ours, (Peer::Floor, Scenario::Health)), 2)
+            spread(&measured.ratios(ours, (Peer::Floor, scenario)), 2)
         }
         Scenario::Miss | Scenario::Metrics => String::new(),
     });

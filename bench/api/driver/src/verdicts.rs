@@ -47,7 +47,7 @@ pub(crate) fn verdicts(measured: &Measured) -> Vec<Verdict> {
 }
 
 fn at_most_the_floor(measured: &Measured, scenario: Scenario) -> Verdict {
-    let ratios = measured.ratios((Peer::Ours, scenario), (Peer::Floor, Scenario::Health));
+    let ratios = measured.ratios((Peer::Ours, scenario), (Peer::Floor, scenario));
     Verdict {
         promise: format!(
             "{}: CPU at most {OVER_THE_FLOOR} times the floor's",
@@ -116,6 +116,7 @@ mod tests {
         for (round, noise) in [(1, 1.0), (2, 2.0), (3, 1.0)] {
             for (peer, scenario, cpu) in [
                 (Peer::Floor, Scenario::Health, 7.0),
+                (Peer::Floor, Scenario::Cached, 7.0),
                 (Peer::Ours, Scenario::Health, ours),
                 (Peer::Ours, Scenario::Cached, ours),
                 (Peer::Ours, Scenario::Miss, 50.0),
