@@ -51,7 +51,10 @@ impl Outcome {
         match self {
             Self::Worked(worked) => {
                 let work = &worked.work;
-                !worked.refusals().is_empty() || !work.waits.is_empty() || unmarked(worked)
+                !worked.refusals().is_empty()
+                    || !work.waits.is_empty()
+                    || unmarked(worked)
+                    || work.waits_for_removal()
             }
             Self::Unread(_) => true,
             Self::Lost(_, refused) => !refused.is_empty(),

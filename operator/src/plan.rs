@@ -63,6 +63,14 @@ pub struct Work {
     pub migration: Migration,
 }
 
+impl Work {
+    /// Whether a migration waits until a Job before it is gone: its removal is not left to an event alone, which may be
+    /// missed. (What somebody else's object holds up is looked at again with the conflict.)
+    pub fn waits_for_removal(&self) -> bool {
+        self.conflicts.is_empty() && matches!(self.migration.stage, Stage::Waits(_))
+    }
+}
+
 /// Plans the next step for `stack`. `blocked` are stores whose volume or credentials could not be made just now.
 pub fn plan(
     raw: &TpStack,

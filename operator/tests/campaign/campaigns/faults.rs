@@ -23,9 +23,17 @@ struct Case {
     planned: Vec<Planned>,
 }
 
-/// Crashes before and after every write.
+/// A crash at every write: before and after it in the large version, else before the one and after the next.
 pub(crate) async fn crashes(bench: Arc<Bench>, tally: Arc<Tally>) {
-    every(bench, tally, "crash", |_, _| Fault::CRASHES.to_vec()).await;
+    let all = bench.options.large || bench.options.replay.is_some();
+    every(bench, tally, "crash", |_, index| {
+        let crashes = Fault::CRASHES.into_iter().enumerate();
+        crashes
+            .filter(|(number, _)| all || index % Fault::CRASHES.len() == *number)
+            .map(|(_, crash)| crash)
+            .collect()
+    })
+    .await;
 }
 
 /// Every write answered by every other fault. Creations have most of the writes, and many of them in common: unless
