@@ -156,6 +156,7 @@ async fn work(
     let watches = Watches::new(
         fence.guard(&clients.watches),
         Arc::clone(&health.metrics),
+        store.clone(),
         triggers.clone(),
     );
     // Not `Store::wait_until_ready`: in kube 5 it wakes one waiter only, and the controller is one already.

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::future::ready;
 
 use futures::{StreamExt, TryStreamExt};
-use kube::Client;
 use kube::api::{Api, DynamicObject};
 use kube::core::{DeserializeGuard, ObjectMeta, PartialObjectMeta};
 use kube::runtime::WatchStreamExt;
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Client, Resource};
 use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 
@@ -28,16 +28,23 @@ pub type Trigger = ObjectRef<DeserializeGuard<TpStack>>;
 pub struct Watches {
     client: Client,
     metrics: Arc<Metrics>,
+    store: Store<DeserializeGuard<TpStack>>,
     triggers: Sender<Trigger>,
     running: BTreeMap<(String, Kind), AbortHandle>,
 }
 
 impl Watches {
     /// No watch yet. `client` must have no deadline on reads, since a watch is one long answer.
-    pub fn new(client: Client, metrics: Arc<Metrics>, triggers: Sender<Trigger>) -> Self {
+    pub fn new(
+        client: Client,
+        metrics: Arc<Metrics>,
+        store: Store<DeserializeGuard<TpStack>>,
+        triggers: Sender<Trigger>,
+    ) -> Self {
         Self {
             client,
             metrics,
+            store,
             triggers,
             running: BTreeMap::new(),
         }
@@ -57,6 +64,7 @@ impl Watches {
                 let task = watch(
                     self.client.clone(),
                     Arc::clone(&self.metrics),
+                    self.store.clone(),
                     self.triggers.clone(),
                     namespace.clone(),
                     *kind,
@@ -80,6 +88,7 @@ impl Drop for Watches {
 async fn watch(
     client: Client,
     metrics: Arc<Metrics>,
+    store: Store<DeserializeGuard<TpStack>>,
     triggers: Sender<Trigger>,
     namespace: String,
     kind: Kind,
@@ -99,7 +108,17 @@ async fn watch(
                     }
                 }
             }
-            Ok(Event::Init | Event::InitDone) => {}
+            // What went before the list, or while the watch was broken, leaves no event: every stack is looked at.
+            Ok(Event::InitDone) => {
+                for stack in store.state() {
+                    if stack.meta().namespace.as_ref() == Some(&namespace)
+                        && triggers.send(ObjectRef::from(&*stack)).await.is_err()
+                    {
+                        return;
+                    }
+                }
+            }
+            Ok(Event::Init) => {}
             Err(error) => {
                 metrics.watch_failed(kind);
                 tracing::debug!(namespace, ?kind, %error, "a watch failed and is tried again");
