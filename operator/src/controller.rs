@@ -187,6 +187,8 @@ async fn work(
     });
 
     tokio::select! {
+        // First: the controller, asked to stop, may have ended already, and not by itself.
+        biased;
         () = stop.cancelled() => {}
         error = tasks.failure() => return Err(error),
     }
