@@ -89,6 +89,9 @@ async fn a_killed_postgres_is_refused_for_and_comes_back_by_itself() {
         "what is cached is served all the same"
     );
     redis.command(&["DEL", "data_cache"]);
+    // Redis tells of the deletion after it has answered whoever deleted.
+    api.until("/api/data", "the deletion is seen", |answer| !well(answer))
+        .await;
     refuses_in_time(&api).await;
     let down = |answer: &Answer| answer.body.contains(r#""postgres","status":"down""#);
     let ready = api.until("/health/ready", "the outage is told", down).await;
