@@ -22,6 +22,7 @@ use crate::{
 };
 use futures::future::FutureExt;
 use std::{future::Future, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 /// Where `GET /api/data` keeps its answer: the course's key, shared with any other image of the stack.
 pub const DATA_KEY: &str = "data_cache";
@@ -115,9 +116,9 @@ impl Cache {
         }
     }
 
-    /// The copy in this process, if there is a good one: nobody is asked and nothing is waited for.
-    pub fn copy(&self, key: &str) -> Option<Arc<Value>> {
-        let value = self.engine.copy(key)?;
+    /// The copy in this process, if there is a good one at this moment: nobody is asked and nothing is waited for.
+    pub fn copy(&self, key: &str, now: Instant) -> Option<Arc<Value>> {
+        let value = self.engine.copy(key, now)?;
         self.metrics
             .cache_lookup(CacheLevel::Memory, CacheResult::Hit);
         Some(value)
@@ -134,7 +135,7 @@ impl Cache {
     where
         F: Future<Output = Result<String, StoreError>> + Send,
     {
-        if let Some(value) = self.copy(key) {
+        if let Some(value) = self.copy(key, Instant::now()) {
             let source = Source::Cache;
             return Ok(Fetched { value, source });
         }
@@ -155,11 +156,11 @@ impl Cache {
 
 impl Engine {
     /// What can be answered without asking anyone.
-    fn copy(&self, key: &str) -> Option<Arc<Value>> {
+    fn copy(&self, key: &str, now: Instant) -> Option<Arc<Value>> {
         match self {
             // Busy with housekeeping: rather a miss, which asks again.
             Self::Memory(memory) => memory.get(key).now_or_never().flatten(),
-            Self::Tiered(tiered) => tiered.copy(key),
+            Self::Tiered(tiered) => tiered.copy(key, now),
         }
     }
 

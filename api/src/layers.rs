@@ -31,7 +31,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tower::Service;
 use tracing::Instrument;
 
@@ -96,12 +96,14 @@ impl Front {
             method: Method::from(request.method()),
             endpoint: Endpoint::of(request.uri().path()),
         };
-        let measure = Measure::start(self.0.app.metrics.clone(), context.endpoint, context.method);
+        let now = Instant::now();
+        let metrics = self.0.app.metrics.clone();
+        let measure = Measure::start(metrics, context.endpoint, context.method, now);
         let checked = head::check(&request, self.0.largest_body);
         let plain = context.method == Method::Get && request.body().is_end_stream();
         if checked.is_ok() && plain {
             let headers = request.headers();
-            let at_once = || routes::at_once(&self.0.app, context.endpoint, headers);
+            let at_once = || routes::at_once(&self.0.app, context.endpoint, headers, now);
             let answered = catch_unwind(AssertUnwindSafe(at_once));
             if let Some(response) = answered.unwrap_or_else(|panic| Some(Error::from_panic(panic)))
             {

@@ -10,7 +10,8 @@ use api::{
     server, store, telemetry,
 };
 use clap::{Parser, Subcommand, ValueEnum};
-use std::{io::Write, process::ExitCode};
+use std::{io::Write, num::NonZero, process::ExitCode, thread::available_parallelism};
+use tokio::runtime::{Builder, Runtime};
 
 /// Instead of musl's, which takes one lock for every call.
 #[global_allocator]
@@ -66,15 +67,30 @@ fn main() -> ExitCode {
     }
 }
 
-#[tokio::main]
-async fn serve() -> Result<()> {
+fn serve() -> Result<()> {
     let config = Config::from_environment()?;
     telemetry::start(&config.log);
-    let listener = server::listen(config.listen)?;
-    let app = App::start(&config).await?;
-    server::serve(listener, router(&app, config.server), config.server).await;
-    app.stop().await;
-    Ok(())
+    runtime()?.block_on(async {
+        let listener = server::listen(config.listen)?;
+        let app = App::start(&config).await?;
+        server::serve(listener, router(&app, config.server), config.server).await;
+        app.stop().await;
+        Ok(())
+    })
+}
+
+/// A worker for each core that this process may use. On a single core everything runs on one thread: there is nobody to
+/// share work with, and the scheduler that could would cost each request about a tenth more.
+fn runtime() -> Result<Runtime> {
+    let mut builder = if available_parallelism().is_ok_and(|cores| cores == NonZero::<usize>::MIN) {
+        Builder::new_current_thread()
+    } else {
+        Builder::new_multi_thread()
+    };
+    builder
+        .enable_all()
+        .build()
+        .context("failed to start the runtime")
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -39,10 +39,10 @@ impl Local {
         Self { tracking, places }
     }
 
-    pub(super) fn get(&self, key: &str) -> Option<Arc<Value>> {
+    /// The copy, if it is good at this moment.
+    pub(super) fn get(&self, key: &str, now: Instant) -> Option<Arc<Value>> {
         let copy = self.places.get(self.tracking.place(key.as_bytes()))?.load();
         let copy = copy.as_ref()?;
-        let now = Instant::now();
         let good = copy.key == key && now < copy.until && self.tracking.is_good(copy.stamp, now);
         good.then(|| Arc::clone(&copy.value))
     }

@@ -14,6 +14,7 @@ use crate::{
 };
 use ::redis::{Value as Reply, cmd, pipe};
 use std::{future::Future, sync::Arc, time::Duration};
+use tokio::time::Instant;
 
 pub(super) struct Tiered {
     redis: Redis,
@@ -42,9 +43,9 @@ impl Tiered {
         self.redis.condition()
     }
 
-    /// The copy in this process.
-    pub(super) fn copy(&self, key: &str) -> Option<Arc<Value>> {
-        self.local.get(key)
+    /// The copy in this process, if it is good at this moment.
+    pub(super) fn copy(&self, key: &str, now: Instant) -> Option<Arc<Value>> {
+        self.local.get(key, now)
     }
 
     /// From Redis, or else from the database, and then into Redis. The copy in this process is made when Redis is read

@@ -5,7 +5,7 @@ use crate::{
     router::Endpoint,
 };
 use axum::response::Response;
-use std::time::Instant;
+use tokio::time::Instant;
 
 /// Counts a request when it ends, also when its client goes away first: then nobody saw a status.
 pub(super) struct Measure {
@@ -17,13 +17,18 @@ pub(super) struct Measure {
 }
 
 impl Measure {
-    pub(super) fn start(metrics: Metrics, endpoint: Endpoint, method: Method) -> Self {
+    pub(super) fn start(
+        metrics: Metrics,
+        endpoint: Endpoint,
+        method: Method,
+        started: Instant,
+    ) -> Self {
         metrics.request_started();
         Self {
             metrics,
             endpoint,
             method,
-            started: Instant::now(),
+            started,
             outcome: Outcome::CANCELLED,
         }
     }

@@ -7,6 +7,7 @@ use crate::{
 };
 use axum::{body::Bytes, extract::State, response::Response};
 use serde::Serialize;
+use tokio::time::Instant;
 use utoipa::ToSchema;
 
 /// The answer.
@@ -50,8 +51,8 @@ pub async fn read(State(app): State<App>) -> Result<Response, Error> {
 }
 
 /// The answer when this process has a copy of it: what most requests get, without waiting for anything.
-pub fn copy(app: &App) -> Option<Response> {
-    Some(answer(from_cache(&*app.cache.copy(DATA_KEY)?)))
+pub fn copy(app: &App, now: Instant) -> Option<Response> {
+    Some(answer(from_cache(&*app.cache.copy(DATA_KEY, now)?)))
 }
 
 /// Written once for each value.

@@ -12,6 +12,7 @@
 mod api;
 #[path = "../harness/contract.rs"]
 mod contract;
+mod copies;
 mod http2;
 mod malformed;
 mod openapi;
