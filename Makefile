@@ -15,8 +15,12 @@ export TESTBED_IMAGES = $(shell compose/images | tr '\n' ' ')
 OFFLINE := env CARGO_NET_OFFLINE=true
 LEVEL := testbed/level
 # The campaigns play the workloads' controllers themselves; those of garbage and namespaces are Kubernetes' own.
-CAMPAIGN = TESTBED_CONTROLLERS=garbage-collector-controller,namespace-controller,serviceaccount-controller,persistentvolumeclaim-protection-controller \
+CAMPAIGN = TESTBED_WATCH_CACHE=no TESTBED_CONTROLLERS=garbage-collector-controller,namespace-controller,serviceaccount-controller,persistentvolumeclaim-protection-controller \
 	testbed/with control-plane -- $(OFFLINE) $(CARGO) test $(ALL) --test campaign --
+
+# How long `make campaign` may take, and what chooses its samples.
+MINUTES := 60
+SEED := 1
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -80,8 +84,10 @@ control-plane-binary:
 control-plane-campaign:
 	@$(CAMPAIGN) reference crash drift undo mend
 
-campaign: ## Every campaign, and all of it: every crash, every pair of crashes, every write with every fault: hours
-	@$(CAMPAIGN) --large
+campaign: ## Every campaign, and all of it, for an hour at most: the same again goes on from there, on the same code
+	@code=$$(git rev-parse --short=12 HEAD:operator)
+	git diff --quiet HEAD -- operator || code+=-$$(git diff HEAD -- operator | sha256sum | head -c 8)
+	$(CAMPAIGN) --large --minutes '$(MINUTES)' --seed '$(SEED)' --progress "$(CURDIR)/target/campaign/$$code-$(SEED).tsv"
 
 campaign-replay: ## One case again, as a failure prints it: make campaign-replay SEED=1 CASE=...
 	@$(CAMPAIGN) --seed '$(SEED)' --replay '$(CASE)'

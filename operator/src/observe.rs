@@ -16,7 +16,17 @@ use crate::kind::{Kind, ObjectId};
 use crate::observed::{Capabilities, JobState, Observed};
 use crate::quantity::Size;
 
-/// Reads what is there for the stack of this name. `migration` is the name of the Job that the spec asks for.
+/// An object that was read: the whole of it where more than its metadata decides, so that both are of one moment.
+enum Found {
+    Metadata(Kind, ObjectMeta),
+    Claim(PersistentVolumeClaim),
+    Deployment(Deployment),
+    StatefulSet(StatefulSet),
+    Job(Job),
+}
+
+/// Reads what is there for the stack of this name. `migration` is the name of the Job that the spec asks for. Two looks:
+/// at what wears the stack's labels, and then at the names that are its own and were not among that.
 pub async fn observe(
     client: &Client,
     namespace: &str,
@@ -28,41 +38,30 @@ pub async fn observe(
         capabilities,
         ..Observed::default()
     };
+    let reader = Reader { client, namespace };
     let kinds = Kind::ALL
         .into_iter()
         .filter(|kind| observed.capabilities.serves(*kind));
-    let lists = kinds.map(async |kind| (kind, list(client, namespace, stack, kind).await));
+    let selector = children_selector(stack);
+    let lists = kinds.map(async |kind| (kind, reader.list(kind, &selector).await));
     for (kind, listed) in join_all(lists).await {
-        if let Some(objects) = allowed(kind, listed, &mut observed)? {
-            observed.objects.extend(objects);
+        for found in allowed(kind, listed, &mut observed)?.into_iter().flatten() {
+            note(found, stack, migration, &mut observed);
         }
     }
     // What stands at a name of ours without our labels: somebody else's, or ours and tampered with.
     let unseen: Vec<ObjectId> = possible_children(stack)
         .into_iter()
+        .chain(migration.map(|job| ObjectId::new(Kind::Job, job)))
         .filter(|id| observed.may_read(id.kind) && !observed.objects.contains_key(id))
         .collect();
     let looks = unseen
-        .into_iter()
-        .map(async |id| (id.kind, get(client, namespace, id).await));
+        .iter()
+        .map(async |id| (id.kind, reader.get(id).await));
     for (kind, found) in join_all(looks).await {
-        if let Some(object) = allowed(kind, found, &mut observed)? {
-            observed.objects.extend(object);
+        if let Some(found) = allowed(kind, found, &mut observed)?.flatten() {
+            note(found, stack, migration, &mut observed);
         }
-    }
-    if observed.may_read(Kind::PersistentVolumeClaim) {
-        sizes(client, namespace, stack, &mut observed).await?;
-    }
-    if observed.may_read(Kind::StatefulSet) {
-        readiness(client, namespace, stack, &mut observed).await?;
-    }
-    if observed.may_read(Kind::Deployment) {
-        deployment(client, namespace, stack, &mut observed).await?;
-    }
-    if let Some(job) = migration
-        && observed.may_read(Kind::Job)
-    {
-        self::migration(client, namespace, job, &mut observed).await?;
     }
     Ok(observed)
 }
@@ -83,150 +82,139 @@ fn allowed<T>(
     }
 }
 
-async fn list(
-    client: &Client,
-    namespace: &str,
-    stack: &str,
-    kind: Kind,
-) -> Result<Vec<(ObjectId, ObjectMeta)>, Error> {
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &kind.resource());
-    let params = ListParams::default().labels(&children_selector(stack));
-    let list = api
-        .list_metadata(&params)
-        .await
-        .map_err(|source| Error::List { kind, source })?;
-    let object = |object: kube::core::PartialObjectMeta<DynamicObject>| {
-        (ObjectId::new(kind, object.name_any()), object.metadata)
-    };
-    Ok(list.items.into_iter().map(object).collect())
-}
-
-async fn get(
-    client: &Client,
-    namespace: &str,
-    id: ObjectId,
-) -> Result<Option<(ObjectId, ObjectMeta)>, Error> {
-    let api: Api<DynamicObject> =
-        Api::namespaced_with(client.clone(), namespace, &id.kind.resource());
-    match api.get_metadata(&id.name).await {
-        Ok(object) => Ok(Some((id, object.metadata))),
-        // By the code alone: kube's own helper misses answers that are not JSON.
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-        Err(source) => Err(Error::Get { id, source }),
-    }
-}
-
-async fn sizes(
-    client: &Client,
-    namespace: &str,
-    stack: &str,
-    observed: &mut Observed,
-) -> Result<(), Error> {
-    let api: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace);
-    let params = ListParams::default().labels(&children_selector(stack));
-    let claims = api.list(&params).await.map_err(|source| Error::List {
-        kind: Kind::PersistentVolumeClaim,
-        source,
-    })?;
-    for claim in claims {
-        let name = claim.name_any();
-        let requests = claim
-            .spec
-            .and_then(|spec| spec.resources)
-            .and_then(|resources| resources.requests);
-        let size = requests.and_then(|requests| Size::parse(&requests.get("storage")?.0));
-        observed.volume_sizes.extend(size.map(|size| (name, size)));
-    }
-    Ok(())
-}
-
-async fn readiness(
-    client: &Client,
-    namespace: &str,
-    stack: &str,
-    observed: &mut Observed,
-) -> Result<(), Error> {
-    let api: Api<StatefulSet> = Api::namespaced(client.clone(), namespace);
-    let params = ListParams::default().labels(&children_selector(stack));
-    let sets = api.list(&params).await.map_err(|source| Error::List {
-        kind: Kind::StatefulSet,
-        source,
-    })?;
-    for set in sets {
-        let status = set.status.as_ref();
-        let ready = status
-            .and_then(|status| status.ready_replicas)
-            .unwrap_or_default()
-            >= 1;
-        let current =
-            status.and_then(|status| status.observed_generation) >= set.metadata.generation;
-        if ready && current {
-            observed.ready_stores.insert(set.name_any());
+/// Puts an object where decisions look for it.
+fn note(found: Found, stack: &str, migration: Option<&str>, observed: &mut Observed) {
+    let (kind, metadata) = match found {
+        Found::Metadata(kind, metadata) => (kind, metadata),
+        Found::Claim(claim) => {
+            let requests = claim
+                .spec
+                .and_then(|spec| spec.resources)
+                .and_then(|resources| resources.requests);
+            let size = requests.and_then(|requests| Size::parse(&requests.get("storage")?.0));
+            let name = claim.metadata.name.clone().unwrap_or_default();
+            observed.volume_sizes.extend(size.map(|size| (name, size)));
+            (Kind::PersistentVolumeClaim, claim.metadata)
         }
-    }
-    Ok(())
-}
-
-/// The API's Deployment: the pods that serve, and their number. Its metadata is taken from the same answer, so that the
-/// notes on it, and who owns its fields, are of one moment with them.
-async fn deployment(
-    client: &Client,
-    namespace: &str,
-    stack: &str,
-    observed: &mut Observed,
-) -> Result<(), Error> {
-    let id = ObjectId::new(Kind::Deployment, Component::Api.name(stack));
-    let found = typed::<Deployment>(client, namespace, &id).await;
-    match allowed(id.kind, found, observed)? {
-        // Forbidden: nothing is known of it, and so nothing is written to it.
-        None => {}
-        Some(Some(deployment)) => {
-            if let Some(spec) = deployment.spec {
+        Found::StatefulSet(set) => {
+            if is_ready(&set) {
+                observed.ready_stores.insert(set.name_any());
+            }
+            (Kind::StatefulSet, set.metadata)
+        }
+        Found::Deployment(deployment) => {
+            if deployment.name_any() == Component::Api.name(stack)
+                && let Some(spec) = deployment.spec
+            {
                 observed.live_replicas = spec.replicas;
                 observed.serving = Some(Box::new(spec.template));
             }
-            observed.objects.insert(id, deployment.metadata);
+            (Kind::Deployment, deployment.metadata)
         }
-        // It went after the list.
-        Some(None) => {
-            observed.objects.remove(&id);
+        Found::Job(job) => {
+            let name = job.name_any();
+            if migration == Some(name.as_str()) {
+                observed.jobs.insert(name, job_state(&job));
+            }
+            (Kind::Job, job.metadata)
         }
-    }
-    Ok(())
+    };
+    let id = ObjectId::new(kind, metadata.name.clone().unwrap_or_default());
+    observed.objects.insert(id, metadata);
 }
 
-/// How far the Job of this name is; its metadata is taken from the same answer.
-async fn migration(
-    client: &Client,
-    namespace: &str,
-    job: &str,
-    observed: &mut Observed,
-) -> Result<(), Error> {
-    let id = ObjectId::new(Kind::Job, job);
-    let found = typed::<Job>(client, namespace, &id).await;
-    if let Some(found) = allowed(id.kind, found, observed)?.flatten() {
-        observed.jobs.insert(job.to_owned(), job_state(&found));
-        observed.objects.insert(id, found.metadata);
-    }
-    Ok(())
+/// Whether a workload has a ready pod of its present generation.
+fn is_ready(set: &StatefulSet) -> bool {
+    let status = set.status.as_ref();
+    let ready = status
+        .and_then(|status| status.ready_replicas)
+        .unwrap_or_default();
+    ready >= 1 && status.and_then(|status| status.observed_generation) >= set.metadata.generation
 }
 
-async fn typed<K>(client: &Client, namespace: &str, id: &ObjectId) -> Result<Option<K>, Error>
-where
+/// Reads objects of one namespace, by kind.
+struct Reader<'a> {
+    client: &'a Client,
+    namespace: &'a str,
+}
+
+impl Reader<'_> {
+    async fn list(&self, kind: Kind, selector: &str) -> Result<Vec<Found>, Error> {
+        let params = ListParams::default().labels(selector);
+        let listed = match kind {
+            Kind::PersistentVolumeClaim => self.list_whole(&params, Found::Claim).await,
+            Kind::Deployment => self.list_whole(&params, Found::Deployment).await,
+            Kind::StatefulSet => self.list_whole(&params, Found::StatefulSet).await,
+            Kind::Job => self.list_whole(&params, Found::Job).await,
+            kind => {
+                let list = self.metadata(kind).list_metadata(&params).await;
+                list.map(|list| {
+                    let metadata = list.items.into_iter().map(|object| object.metadata);
+                    metadata
+                        .map(|metadata| Found::Metadata(kind, metadata))
+                        .collect()
+                })
+            }
+        };
+        listed.map_err(|source| Error::List { kind, source })
+    }
+
+    async fn list_whole<K: Whole>(
+        &self,
+        params: &ListParams,
+        found: fn(K) -> Found,
+    ) -> Result<Vec<Found>, kube::Error> {
+        let list = self.whole::<K>().list(params).await?;
+        Ok(list.items.into_iter().map(found).collect())
+    }
+
+    async fn get(&self, id: &ObjectId) -> Result<Option<Found>, Error> {
+        let name = &id.name;
+        let got = match id.kind {
+            Kind::PersistentVolumeClaim => self.whole().get(name).await.map(Found::Claim),
+            Kind::Deployment => self.whole().get(name).await.map(Found::Deployment),
+            Kind::StatefulSet => self.whole().get(name).await.map(Found::StatefulSet),
+            Kind::Job => self.whole().get(name).await.map(Found::Job),
+            kind => {
+                let got = self.metadata(kind).get_metadata(name).await;
+                got.map(|object| Found::Metadata(kind, object.metadata))
+            }
+        };
+        match got {
+            Ok(found) => Ok(Some(found)),
+            // By the code alone: kube's own helper misses answers that are not JSON.
+            Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(source) => Err(Error::Get {
+                id: id.clone(),
+                source,
+            }),
+        }
+    }
+
+    fn whole<K: Whole>(&self) -> Api<K> {
+        Api::namespaced(self.client.clone(), self.namespace)
+    }
+
+    fn metadata(&self, kind: Kind) -> Api<DynamicObject> {
+        Api::namespaced_with(self.client.clone(), self.namespace, &kind.resource())
+    }
+}
+
+/// A type of Kubernetes' own whose objects live in namespaces.
+trait Whole:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + DeserializeOwned
+    + std::fmt::Debug
+{
+}
+
+impl<K> Whole for K where
     K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
         + Clone
         + DeserializeOwned
-        + std::fmt::Debug,
+        + std::fmt::Debug
 {
-    let api: Api<K> = Api::namespaced(client.clone(), namespace);
-    match api.get(&id.name).await {
-        Ok(object) => Ok(Some(object)),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-        Err(source) => Err(Error::Get {
-            id: id.clone(),
-            source,
-        }),
-    }
 }
 
 fn job_state(job: &Job) -> JobState {

@@ -4,6 +4,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     process::Command,
     sync::{Arc, Mutex, PoisonError},
+    time::Instant,
 };
 
 use anyhow::{Context as _, Result, ensure};
@@ -22,6 +23,7 @@ use crate::{
         kinds, manifests,
     },
     oracles::Reference,
+    progress::Progress,
     snapshot::collection,
     user,
 };
@@ -36,6 +38,10 @@ pub(crate) struct Bench {
     pub(crate) options: Options,
     /// Of this run: part of the names of namespaces.
     pub(crate) run: String,
+    /// What has been shown before.
+    pub(crate) progress: Option<Progress>,
+    /// When no more cases are begun.
+    until: Option<Instant>,
     settings: Settings,
     metrics: Metrics,
     references: Mutex<BTreeMap<String, Arc<Reference>>>,
@@ -74,7 +80,10 @@ impl Bench {
             "provisioner": "example.org/none", "allowVolumeExpansion": true,
         });
         user::post(&admin, "/apis/storage.k8s.io/v1/storageclasses", &class).await?;
+        let progress = options.progress.as_deref().map(Progress::open);
         Ok(Arc::new(Self {
+            progress: progress.transpose()?,
+            until: options.minutes.map(|minutes| Instant::now() + minutes),
             admin,
             operator,
             run: format!("{}", std::process::id()),
@@ -98,6 +107,11 @@ impl Bench {
             self.metrics.clone(),
             Capabilities::all(),
         )
+    }
+
+    /// Whether the time is up.
+    pub(crate) fn is_over(&self) -> bool {
+        self.until.is_some_and(|until| Instant::now() >= until)
     }
 
     /// Makes a namespace and grants it.

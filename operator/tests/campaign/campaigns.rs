@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeSet,
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
@@ -9,7 +10,7 @@ use std::{
 use clap::Parser;
 use futures::StreamExt;
 
-use crate::bench::Bench;
+use crate::{bench::Bench, progress::Cost};
 
 pub(crate) mod drift;
 pub(crate) mod faults;
@@ -18,6 +19,7 @@ pub(crate) mod reference;
 pub(crate) mod rivals;
 pub(crate) mod sensitivity;
 pub(crate) mod specs;
+pub(crate) mod transitions;
 
 /// Command line.
 #[derive(Clone, Debug, Parser)]
@@ -33,6 +35,12 @@ pub(crate) struct Options {
     /// Every pair of crashes, every write with every fault
     #[arg(long)]
     pub(crate) large: bool,
+    /// Begins no more cases after so many minutes
+    #[arg(long, value_parser = crate::progress::minutes)]
+    pub(crate) minutes: Option<Duration>,
+    /// Leaves out the cases that held according to this file, and notes those that hold now
+    #[arg(long)]
+    pub(crate) progress: Option<PathBuf>,
     /// Lanes that are worked on at once
     #[arg(long, default_value_t = 8)]
     pub(crate) lanes: usize,
@@ -61,6 +69,13 @@ pub(crate) struct Counts {
 }
 
 impl Counts {
+    /// Adds what an earlier run has shown.
+    pub(crate) fn held_before(&mut self, (cases, cost): (usize, Cost)) {
+        self.cases += cases;
+        self.requests += cost.requests;
+        self.writes += cost.writes;
+    }
+
     /// A failure without a case.
     pub(crate) fn failed(what: String) -> Self {
         Self {
@@ -79,17 +94,11 @@ impl Tally {
     }
 
     /// Notes a case.
-    pub(crate) fn case(
-        &self,
-        id: &str,
-        seen: &crate::wire::Seen,
-        took: Duration,
-        result: &anyhow::Result<()>,
-    ) {
+    pub(crate) fn case(&self, id: &str, cost: Cost, took: Duration, result: &anyhow::Result<()>) {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         counts.cases += 1;
-        counts.writes += seen.moved;
-        counts.requests += seen.requests;
+        counts.writes += cost.writes;
+        counts.requests += cost.requests;
         counts.longest = counts.longest.max(took);
         counts.visited.insert(id.to_owned());
         if counts.cases.is_multiple_of(250) {
@@ -123,6 +132,7 @@ where
     F: Future<Output = ()> + Send + 'static,
 {
     futures::stream::iter(units)
+        .take_while(|_| std::future::ready(!bench.is_over()))
         .map(|unit| tokio::spawn(work(unit)))
         .buffer_unordered(bench.options.lanes)
         .for_each(|end| async move {
@@ -133,13 +143,13 @@ where
         .await;
 }
 
-/// Whether a case is asked for.
+/// Whether a case is asked for, and has not been shown to hold already.
 pub(crate) fn is_asked_for(bench: &Bench, id: &str) -> bool {
-    bench
-        .options
-        .replay
-        .as_deref()
-        .is_none_or(|only| only == id)
+    let progress = bench.progress.as_ref();
+    bench.options.replay.as_deref().map_or_else(
+        || !progress.is_some_and(|progress| progress.has(id)),
+        |only| only == id,
+    )
 }
 
 /// Runs one case and notes it; says whether its lane can be used again.
@@ -150,7 +160,26 @@ pub(crate) async fn case<'a>(
     work: impl AsyncFnOnce(&mut crate::lane::Lane) -> anyhow::Result<()>,
 ) -> bool {
     let begin = Instant::now();
+    let before = lane.wire.spent();
     let result = work(lane).await;
-    tally.case(id, &lane.wire.seen(), begin.elapsed(), &result);
+    let cost = lane.wire.spent() - before;
+    note(&lane.bench, tally, id, cost, begin.elapsed(), &result);
     result.is_ok()
+}
+
+/// Notes how a case ended.
+pub(crate) fn note(
+    bench: &Bench,
+    tally: &Tally,
+    id: &str,
+    cost: Cost,
+    took: Duration,
+    result: &anyhow::Result<()>,
+) {
+    tally.case(id, cost, took, result);
+    if result.is_ok()
+        && let Some(progress) = &bench.progress
+    {
+        progress.note(id, cost);
+    }
 }

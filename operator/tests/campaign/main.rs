@@ -22,6 +22,7 @@ mod lane;
 mod logs;
 mod oracles;
 mod planted;
+mod progress;
 mod random;
 mod request;
 mod runner;

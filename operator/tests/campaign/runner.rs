@@ -10,6 +10,7 @@ use crate::{
     bench::Bench,
     campaigns::{
         Counts, Options, Tally, drift, faults, interrupted, reference, rivals, sensitivity, specs,
+        transitions,
     },
     logs,
 };
@@ -19,7 +20,11 @@ type Work = fn(Arc<Bench>, Arc<Tally>) -> Pin<Box<dyn Future<Output = ()>>>;
 /// Every campaign: its name and what it does.
 fn campaigns() -> Vec<(&'static str, Work)> {
     vec![
-        // First: the others compare with it.
+        // Before all else: it needs no reference, and by its end the garbage collector knows all kinds.
+        ("transitions", |bench, tally| {
+            Box::pin(transitions::run(bench, tally))
+        }),
+        // The others compare with it.
         ("reference", |bench, tally| {
             Box::pin(reference::run(bench, tally))
         }),
@@ -76,7 +81,13 @@ pub(crate) async fn run(options: Options) -> ExitCode {
         let tally = Arc::new(Tally::new(options.seed));
         let started = Instant::now();
         work(Arc::clone(&bench), Arc::clone(&tally)).await;
-        let row = (name, tally.counts(), started.elapsed().as_secs_f64());
+        let mut counts = tally.counts();
+        if let Some(progress) = &bench.progress
+            && name != "reference"
+        {
+            counts.held_before(progress.before(name));
+        }
+        let row = (name, counts, started.elapsed().as_secs_f64());
         println!("{}", line(&row));
         rows.push(row);
     }
@@ -85,6 +96,11 @@ pub(crate) async fn run(options: Options) -> ExitCode {
         rows.push(("logs", Counts::failed(format!("{error:#}")), 0.0));
     }
     table(&rows);
+    if bench.is_over() {
+        println!(
+            "\nThe time is up, and not every case was tried: the same command goes on from here."
+        );
+    }
     figures(&bench);
     let cases: usize = rows.iter().map(|(_, counts, _)| counts.cases).sum();
     let failed: usize = rows
@@ -171,6 +187,11 @@ pub(crate) fn report(seed: u64, failure: &str) {
         "FAILED {id}\n    {}\n    again: make campaign-replay SEED={seed} CASE='{id}'",
         what.replace('\n', "\n    ")
     );
+}
+
+/// Tells something beside the cases.
+pub(crate) fn say(what: &str) {
+    println!("{what}");
 }
 
 /// Tells how far a campaign is.

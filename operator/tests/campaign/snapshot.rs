@@ -242,12 +242,16 @@ pub(crate) fn collection(kind: &Kind, namespace: &str) -> String {
     format!("{root}/namespaces/{namespace}/{}", kind.plural)
 }
 
-/// GET as JSON; `None` if there is nothing.
+/// GET as JSON; `None` if there is nothing. A connection that breaks says nothing about the operator: asked once more.
 pub(crate) async fn get(admin: &Client, path: &str) -> Result<Option<Value>> {
-    let request = http::Request::get(path).body(Vec::new())?;
-    match admin.request::<Value>(request).await {
-        Ok(value) => Ok(Some(value)),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(None),
-        Err(error) => Err(error).with_context(|| format!("GET {path}")),
+    let mut again = true;
+    loop {
+        let request = http::Request::get(path).body(Vec::new())?;
+        match admin.request::<Value>(request).await {
+            Ok(value) => return Ok(Some(value)),
+            Err(kube::Error::Api(status)) if status.code == 404 => return Ok(None),
+            Err(kube::Error::Service(_) | kube::Error::HyperError(_)) if again => again = false,
+            Err(error) => return Err(error).with_context(|| format!("GET {path}")),
+        }
     }
 }

@@ -20,6 +20,7 @@ use crate::{
     audit::Scope,
     fault::{Fault, Planned, Write},
     planted::{self, Bug, History, Turn},
+    progress::Cost,
     request::Request,
 };
 
@@ -46,6 +47,8 @@ struct State {
     delay: Option<(u64, u64)>,
     counts: BTreeMap<(String, String), u32>,
     seen: Seen,
+    /// All that was ever sent.
+    spent: Cost,
     /// Last version that a write returned, by path.
     versions: BTreeMap<String, String>,
     /// Workloads that were changed since the world last looked: plural and name.
@@ -145,6 +148,11 @@ impl Wire {
     /// What was seen since the case began.
     pub(crate) fn seen(&self) -> Seen {
         self.state().seen.clone()
+    }
+
+    /// What all cases have cost so far.
+    pub(crate) fn spent(&self) -> Cost {
+        self.state().spent
     }
 
     /// Notes what somebody else wrote, so that the operator's next answer is not taken for a change.
@@ -274,6 +282,7 @@ impl Wire {
         let mut state = self.state();
         let state = &mut *state;
         state.seen.requests += 1;
+        state.spent.requests += 1;
         let Some(scope) = &state.scope else {
             return (None, None);
         };
@@ -345,6 +354,7 @@ impl Wire {
         let path = request.object_path();
         if request.verb == "delete" {
             state.seen.moved += 1;
+            state.spent.writes += 1;
             state.seen.moved_in_run += 1;
             *state.seen.deleted.entry(object).or_default() += 1;
             return;
@@ -361,6 +371,7 @@ impl Wire {
         if state.versions.get(&path) != Some(&version) {
             state.versions.insert(path, version);
             state.seen.moved += 1;
+            state.spent.writes += 1;
             state.seen.moved_in_run += 1;
             if ["deployments", "statefulsets", "jobs"].contains(&request.plural.as_str()) {
                 let name = request.name.clone().unwrap_or_default();

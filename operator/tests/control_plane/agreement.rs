@@ -10,7 +10,6 @@ mod words;
 
 use std::{
     fmt::Write as _,
-    io::Write as _,
     time::{Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -25,7 +24,7 @@ use proptest::{
 };
 use serde_json::{Value, json};
 
-use crate::harness::{environment::variable, kinds, sandbox::Sandbox};
+use crate::harness::{environment::variable, figures::tell, kinds, sandbox::Sandbox};
 
 const CASES: u64 = 3_000;
 
@@ -75,10 +74,13 @@ async fn the_server_and_the_operator_accept_and_refuse_the_same() {
         }
     }
     let seconds = started.elapsed().as_secs();
-    figure(&format!(
-        "cases {cases}, both accept {accepted}, both refuse {}, disagreements {disagreements}, seed {seed}, {seconds} s",
-        cases - accepted - disagreements
-    ));
+    tell(
+        "agreement on TpStacks",
+        &format!(
+            "cases {cases}, both accept {accepted}, both refuse {}, disagreements {disagreements}, seed {seed}, {seconds} s",
+            cases - accepted - disagreements
+        ),
+    );
     assert!(
         disagreements == 0,
         "{disagreements} of {cases} disagree; again with TPSTACK_AGREEMENT_SEED={seed}:\n{report}"
@@ -174,16 +176,4 @@ async fn shrink(sandbox: &Sandbox, tree: &mut impl ValueTree<Value = Value>) -> 
         }
     }
     smallest
-}
-
-/// Notes a line for the table that ends the level.
-fn figure(line: &str) {
-    if let Some(path) = std::env::var_os("TESTBED_FIGURES") {
-        let mut file = std::fs::OpenOptions::new()
-            .append(true)
-            .create(true)
-            .open(path)
-            .expect("TESTBED_FIGURES can be written to");
-        writeln!(file, "agreement on TpStacks\t{line}").expect("TESTBED_FIGURES can be written to");
-    }
 }

@@ -1,6 +1,8 @@
 //! What every test of this level starts from: the environment, the operator's process, a namespace of its own, a stack.
 
 pub(crate) mod environment;
+#[path = "../../../api/tests/harness/figures.rs"]
+pub(crate) mod figures;
 pub(crate) mod history;
 pub(crate) mod identity;
 pub(crate) mod kinds;
@@ -8,6 +10,7 @@ pub(crate) mod line;
 pub(crate) mod made;
 pub(crate) mod manifests;
 pub(crate) mod masks;
+pub(crate) mod metrics;
 pub(crate) mod objects;
 pub(crate) mod operator;
 pub(crate) mod pods;

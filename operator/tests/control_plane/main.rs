@@ -24,6 +24,7 @@ mod conflict;
 mod converge;
 mod crash;
 mod credentials;
+mod crowd;
 mod data;
 mod denial;
 mod drift;

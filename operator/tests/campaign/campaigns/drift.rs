@@ -1,24 +1,28 @@
 //! Somebody changes a field that the operator owns, or deletes a child. The fields are those that the API server itself
 //! says the operator owns.
+//!
+//! Many fields drift at once and are healed together: the end state tells of each. When a round fails, each of its cases
+//! is tried alone.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc, time::Instant};
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-use super::{Tally, case, is_asked_for, spread};
+use super::{Tally, case, is_asked_for, note, spread};
 use crate::{
     bench::Bench,
     fields::{Field, owned},
     lane::{Lane, Rest},
     oracles::{self, Reference},
-    scenario::full,
+    scenario::{full, with},
     snapshot::{self, KINDS, State, text},
     user,
 };
 
-/// Cases that share a stack.
-const CHUNK: usize = 40;
+/// Cases that share a stack, and those that happen to it at once.
+const CHUNK: usize = 160;
+const AT_ONCE: usize = 20;
 
 /// What somebody does.
 #[derive(Clone, Debug)]
@@ -30,22 +34,72 @@ enum Deed {
 #[derive(Clone, Debug)]
 struct Case {
     id: String,
+    shape: usize,
     /// Plural and the name's end.
     plural: String,
     suffix: String,
     deed: Deed,
 }
 
+/// Whether a deed could be done.
+#[derive(PartialEq)]
+enum Done {
+    Yes,
+    /// What was done before has taken the place away.
+    NotNow,
+    /// The API server lets nobody do it.
+    Never,
+}
+
+/// Stacks that between them have every child and most of what can be said about one.
+fn shapes() -> Vec<(&'static str, Value)> {
+    let mut stopped = full();
+    stopped["stopped"] = json!(true);
+    let tls =
+        json!({"hosts": ["a.example.org"], "tls": {"mode": "Secret", "secret": {"name": "a-tls"}}});
+    let in_memory = with(&[
+        ("ingress", tls),
+        (
+            "redis",
+            json!({"persistence": {"mode": "None"}, "maxMemory": "96Mi"}),
+        ),
+        ("deletionPolicy", json!("Delete")),
+        ("monitoring", json!({"mode": "Enabled", "interval": "1m"})),
+    ]);
+    let small = with(&[
+        ("redis", json!({"engine": "Disabled"})),
+        (
+            "api.resources",
+            json!({"limits": {"cpu": "1", "memory": "1Gi"}}),
+        ),
+    ]);
+    vec![
+        ("full", full()),
+        ("in-memory", in_memory),
+        ("small", small),
+        ("stopped", stopped),
+    ]
+}
+
 pub(crate) async fn run(bench: Arc<Bench>, tally: Arc<Tally>) {
-    let cases = match cases(&bench).await {
-        Ok(cases) => cases,
-        Err(error) => return tally.fails(format!("drift cannot be prepared\n{error:#}")),
-    };
-    let asked: Vec<Case> = cases
-        .into_iter()
-        .filter(|case| is_asked_for(&bench, &case.id))
-        .collect();
-    let units: Vec<Vec<Case>> = asked.chunks(CHUNK).map(<[Case]>::to_vec).collect();
+    let mut units: Vec<Vec<Case>> = Vec::new();
+    for (number, (shape, _)) in shapes().into_iter().enumerate() {
+        let cases = match cases(&bench, number, shape).await {
+            Ok(cases) => cases,
+            Err(error) => return tally.fails(format!("drift cannot be prepared\n{error:#}")),
+        };
+        let asked: Vec<Case> = cases
+            .into_iter()
+            .filter(|case| is_asked_for(&bench, &case.id))
+            .collect();
+        // Every child in every portion.
+        let portions = asked.len().div_ceil(CHUNK).max(1);
+        let mut shape_units = vec![Vec::new(); portions];
+        for (index, case) in asked.into_iter().enumerate() {
+            shape_units[index % portions].push(case);
+        }
+        units.extend(shape_units);
+    }
     spread(&bench, units, |cases| {
         unit(Arc::clone(&bench), Arc::clone(&tally), cases)
     })
@@ -53,8 +107,8 @@ pub(crate) async fn run(bench: Arc<Bench>, tally: Arc<Tally>) {
 }
 
 /// A case for every field that the operator owns, and one for every child that can be made again.
-async fn cases(bench: &Arc<Bench>) -> Result<Vec<Case>> {
-    let (lane, _) = settled(bench).await?;
+async fn cases(bench: &Arc<Bench>, number: usize, shape: &str) -> Result<Vec<Case>> {
+    let (lane, _) = settled(bench, number).await?;
     let now = lane.snapshot().await?;
     bench.keep_passwords(lane.wire.passwords());
     let mut cases = Vec::new();
@@ -68,7 +122,8 @@ async fn cases(bench: &Arc<Bench>) -> Result<Vec<Case>> {
         let suffix = name.strip_prefix(&lane.stack).context("a child's name")?;
         let mut case = |what: &str, deed| {
             cases.push(Case {
-                id: format!("drift/{plural}/*{suffix}/{what}"),
+                id: format!("drift/{shape}/{plural}/*{suffix}/{what}"),
+                shape: number,
                 plural: plural.to_owned(),
                 suffix: suffix.to_owned(),
                 deed,
@@ -89,10 +144,19 @@ async fn cases(bench: &Arc<Bench>) -> Result<Vec<Case>> {
     Ok(cases)
 }
 
-/// A lane with a full stack at rest, and its state.
-async fn settled(bench: &Arc<Bench>) -> Result<(Lane, State)> {
+/// A lane with a stack of that shape at rest, and its state.
+async fn settled(bench: &Arc<Bench>, number: usize) -> Result<(Lane, State)> {
+    let (_, spec) = shapes().swap_remove(number);
     let mut lane = Lane::new(bench).await?;
-    lane.create(&full()).await?;
+    if spec["stopped"] == true {
+        // One that has run: whoever starts its pods writes no first data, and no mark of it.
+        lane.create(&full()).await?;
+        lane.settle().await?;
+        lane.begin(Vec::new());
+        lane.change(&spec).await?;
+    } else {
+        lane.create(&spec).await?;
+    }
     let rest = lane.settle().await?;
     let now = lane.snapshot().await?;
     oracles::always(&mut lane, &rest, &now)?;
@@ -100,79 +164,229 @@ async fn settled(bench: &Arc<Bench>) -> Result<(Lane, State)> {
 }
 
 async fn unit(bench: Arc<Bench>, tally: Arc<Tally>, cases: Vec<Case>) {
+    // Those that cannot be healed by the operator alone come one by one.
+    let (alone, together): (Vec<Case>, Vec<Case>) = cases.into_iter().partition(Case::is_kept_mark);
+    let mut due: VecDeque<Case> = together.into();
     let mut place: Option<(Lane, State)> = None;
-    for case_ in cases {
-        if place.is_none() {
-            match settled(&bench).await {
-                Ok(new) => place = Some(new),
-                Err(error) => return tally.fails(format!("{}\n{error:#}", case_.id)),
-            }
-        }
-        let Some((lane, state)) = &mut place else {
-            return;
+    while !due.is_empty() && !bench.is_over() {
+        let (number, id) = due
+            .front()
+            .map(|case| (case.shape, case.id.clone()))
+            .unwrap_or_default();
+        let (mut lane, state) = match place.take() {
+            Some(place) => place,
+            None => match settled(&bench, number).await {
+                Ok(new) => new,
+                Err(error) => return tally.fails(format!("{id}\n{error:#}")),
+            },
         };
-        let went_well = case(&tally, lane, &case_.id, async |lane| {
-            one(lane, state, &case_).await
-        })
-        .await;
-        if !went_well && let Some((lane, _)) = place.take() {
-            bench.keep_passwords(lane.wire.passwords());
+        match round(&bench, &tally, &mut lane, &state, &mut due).await {
+            Ok(()) => place = Some((lane, state)),
+            Err(Failed { cases, error }) => {
+                bench.keep_passwords(lane.wire.passwords());
+                each_alone(&bench, &tally, cases, &error).await;
+            }
         }
     }
     if let Some((lane, _)) = place {
         bench.keep_passwords(lane.wire.passwords());
     }
+    for case_ in alone {
+        if bench.is_over() {
+            break;
+        }
+        by_itself(&bench, &tally, &case_).await;
+    }
+}
+
+/// A round that went wrong.
+struct Failed {
+    cases: Vec<Case>,
+    error: anyhow::Error,
+}
+
+/// Several cases at once, from the front of the queue; what cannot be done beside the others goes to its end.
+async fn round(
+    bench: &Bench,
+    tally: &Tally,
+    lane: &mut Lane,
+    state: &State,
+    due: &mut VecDeque<Case>,
+) -> Result<(), Failed> {
+    let begin = Instant::now();
+    let before = lane.wire.spent();
+    lane.begin(Vec::new());
+    let mut allowed = Reference::default();
+    let mut done = Vec::new();
+    let mut postponed = Vec::new();
+    let mut deleted: Vec<String> = Vec::new();
+    let mut failed = None;
+    while done.len() < AT_ONCE
+        && let Some(case_) = due.pop_front()
+    {
+        let object = format!("{}/*{}", case_.plural, case_.suffix);
+        let is_touched = done.iter().any(|other: &Case| other.is_about(&case_));
+        let must_be_first = matches!(case_.deed, Deed::Delete) && is_touched;
+        if must_be_first || deleted.contains(&object) {
+            postponed.push(case_);
+            continue;
+        }
+        match case_.happens(lane, &mut allowed, state).await {
+            Ok(Done::Yes) => {
+                if matches!(case_.deed, Deed::Delete) {
+                    deleted.push(object);
+                }
+                done.push(case_);
+            }
+            Ok(Done::NotNow) if is_touched => postponed.push(case_),
+            Ok(Done::NotNow | Done::Never) => {}
+            Err(error) => {
+                done.push(case_);
+                failed = Some(error);
+                break;
+            }
+        }
+    }
+    due.extend(postponed);
+    if done.is_empty() {
+        return Ok(());
+    }
+    let healed = match failed {
+        Some(error) => Err(error),
+        None => healed(lane, &done, &allowed, state).await,
+    };
+    if let Err(error) = healed {
+        return Err(Failed { cases: done, error });
+    }
+    let took = begin.elapsed() / u32::try_from(done.len()).unwrap_or(1);
+    let mut cost = lane.wire.spent() - before;
+    for case_ in done {
+        note(
+            bench,
+            tally,
+            &case_.id,
+            std::mem::take(&mut cost),
+            took,
+            &Ok(()),
+        );
+    }
+    Ok(())
+}
+
+async fn healed(lane: &mut Lane, done: &[Case], allowed: &Reference, state: &State) -> Result<()> {
+    for case_ in done {
+        let name = format!("{}{}", lane.stack, case_.suffix);
+        lane.wire.look_at(&case_.plural, &name);
+    }
+    lane.world.step(&lane.wire).await?;
+    let rest = lane.settle().await?;
+    oracles::check_with(lane, &rest, allowed, state, false).await
+}
+
+/// Tells which case of a failed round is to blame.
+async fn each_alone(bench: &Arc<Bench>, tally: &Tally, cases: Vec<Case>, error: &anyhow::Error) {
+    let mut blamed = false;
+    for case_ in &cases {
+        blamed |= !by_itself(bench, tally, case_).await;
+    }
+    if !blamed {
+        let ids: Vec<&str> = cases.iter().map(|case| case.id.as_str()).collect();
+        tally.fails(format!(
+            "drift of {} at once, each of which heals alone\n{error:#}",
+            ids.join(", ")
+        ));
+    }
+}
+
+/// One case on a stack of its own; whether it held.
+async fn by_itself(bench: &Arc<Bench>, tally: &Tally, case_: &Case) -> bool {
+    let (mut lane, state) = match settled(bench, case_.shape).await {
+        Ok(new) => new,
+        Err(error) => {
+            tally.fails(format!("{}\n{error:#}", case_.id));
+            return false;
+        }
+    };
+    let held = case(tally, &mut lane, &case_.id, async |lane| {
+        one(lane, &state, case_).await
+    })
+    .await;
+    bench.keep_passwords(lane.wire.passwords());
+    held
 }
 
 async fn one(lane: &mut Lane, state: &State, case_: &Case) -> Result<()> {
     lane.begin(Vec::new());
-    let kind = KINDS
-        .into_iter()
-        .find(|kind| kind.plural == case_.plural)
-        .context("a kind of child")?;
-    let path = lane.child_path(&kind, &case_.suffix);
     let mut allowed = Reference::default();
+    let path = case_.path(lane)?;
     let before = snapshot::get(lane.admin(), &path)
         .await?
         .context("the child is there")?;
-    let is_kept = ["secrets", "persistentvolumeclaims"].contains(&kind.plural);
-    match &case_.deed {
-        Deed::Delete => {
-            user::delete(lane.admin(), &path).await?;
-            allow_job(&mut allowed, state);
-            let object = format!("{}/*{}", case_.plural, case_.suffix);
-            allowed.created.insert(object, 1);
-        }
-        Deed::Change(field) => {
-            if field.is_ours() {
-                // A note that is taken off has the migration run again.
-                allow_job(&mut allowed, state);
+    if case_.happens(lane, &mut allowed, state).await? != Done::Yes {
+        return Ok(());
+    }
+    if case_.is_kept_mark() {
+        lane.stuck(3).await?;
+        let rest = Rest {
+            runs: 3,
+            seen: lane.wire.seen(),
+        };
+        let now = lane.snapshot().await?;
+        oracles::always(lane, &rest, &now)?;
+        oracles::counts(&rest, &Reference::default())?;
+        // Marks tell what is known of kept data: they are believed and not made up. Whoever took one off puts it back.
+        let marks = json!({"metadata": {"annotations": before["metadata"]["annotations"]}});
+        user::patch(lane.admin(), &path, &marks).await?;
+    }
+    healed(lane, std::slice::from_ref(case_), &allowed, state).await
+}
+
+impl Case {
+    fn is_about(&self, other: &Self) -> bool {
+        (&self.plural, &self.suffix) == (&other.plural, &other.suffix)
+    }
+
+    /// Whether it is about what is known of kept data.
+    fn is_kept_mark(&self) -> bool {
+        let is_kept = ["secrets", "persistentvolumeclaims"].contains(&self.plural.as_str());
+        is_kept && matches!(&self.deed, Deed::Change(field) if field.is_ours())
+    }
+
+    fn path(&self, lane: &Lane) -> Result<String> {
+        let kind = KINDS.into_iter().find(|kind| kind.plural == self.plural);
+        Ok(lane.child_path(&kind.context("a kind of child")?, &self.suffix))
+    }
+
+    /// Somebody does it.
+    async fn happens(&self, lane: &Lane, allowed: &mut Reference, state: &State) -> Result<Done> {
+        let path = self.path(lane)?;
+        match &self.deed {
+            Deed::Delete => {
+                user::delete(lane.admin(), &path).await?;
+                allow_job(allowed, state);
+                let object = format!("{}/*{}", self.plural, self.suffix);
+                allowed.created.insert(object, 1);
+                Ok(Done::Yes)
             }
-            if !change(lane, &path, &before, field).await? {
-                // The API server lets nobody change it.
-                return Ok(());
-            }
-            if is_kept && field.is_ours() {
-                lane.stuck(3).await?;
-                let rest = Rest {
-                    runs: 3,
-                    seen: lane.wire.seen(),
-                };
-                let now = lane.snapshot().await?;
-                oracles::always(lane, &rest, &now)?;
-                oracles::counts(&rest, &Reference::default())?;
-                // Marks tell what is known of kept data: they are believed and not made up. Whoever took one off puts it
-                // back.
-                let marks = json!({"metadata": {"annotations": before["metadata"]["annotations"]}});
-                user::patch(lane.admin(), &path, &marks).await?;
+            Deed::Change(field) => {
+                let before = snapshot::get(lane.admin(), &path)
+                    .await?
+                    .context("the child is there")?;
+                let others = field.others(&before);
+                if others.is_empty() {
+                    return Ok(Done::NotNow);
+                }
+                if !change(lane, &path, &before, others).await? {
+                    return Ok(Done::Never);
+                }
+                if field.is_ours() {
+                    // A note that is taken off has the migration run again.
+                    allow_job(allowed, state);
+                }
+                Ok(Done::Yes)
             }
         }
     }
-    let name = format!("{}{}", lane.stack, case_.suffix);
-    lane.wire.look_at(&case_.plural, &name);
-    lane.world.step(&lane.wire).await?;
-    let rest = lane.settle().await?;
-    oracles::check_with(lane, &rest, &allowed, state, false).await
 }
 
 /// The Job of the migration may be cleaned up and made again.
@@ -183,9 +397,9 @@ fn allow_job(allowed: &mut Reference, state: &State) {
     }
 }
 
-/// Changes a field to something else that the API server takes; says whether it took any.
-async fn change(lane: &Lane, path: &str, before: &Value, field: &Field) -> Result<bool> {
-    for other in field.others(before) {
+/// Puts something else there that the API server takes; says whether it took any.
+async fn change(lane: &Lane, path: &str, before: &Value, others: Vec<Value>) -> Result<bool> {
+    for other in others {
         match user::put(lane.admin(), path, &other).await {
             Ok(new) => {
                 let version = text(&new, "/metadata/resourceVersion");

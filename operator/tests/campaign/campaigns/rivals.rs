@@ -13,6 +13,8 @@ use crate::{
     scenario::Scenario,
 };
 
+/// Runs of each, before one of them is alone again.
+const ROUNDS: usize = 4;
 /// Longest delay of a request, in microseconds.
 const DELAY: u64 = 6_000;
 
@@ -68,7 +70,7 @@ async fn both(
     lane.wire.delay(DELAY, seed);
     reference::act(lane, scenario, to).await?;
     let rivals = [lane.rival(), lane.rival()];
-    for _ in 0..4 {
+    for _ in 0..ROUNDS {
         let (first, second) = futures::join!(lane.run_as(&rivals[0]), lane.run_as(&rivals[1]));
         for end in [first?, second?] {
             ensure!(!matches!(end, End::Died), "nobody should have died");
@@ -76,7 +78,8 @@ async fn both(
         lane.wire.quiet().await;
         lane.world.step(&lane.wire).await?;
     }
-    let rest = lane.settle().await?;
+    let mut rest = lane.settle().await?;
+    rest.runs += ROUNDS * rivals.len();
     let now = lane.snapshot().await?;
     oracles::always(lane, &rest, &now)?;
     // Both may have deleted the same object, the second in vain.

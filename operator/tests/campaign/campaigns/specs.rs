@@ -165,7 +165,8 @@ fn comparable(state: &State) -> State {
     state
 }
 
-fn same(expected: &State, found: &State, what: &str) -> Result<()> {
+/// Compares two stacks by what they are made of.
+pub(super) fn same(expected: &State, found: &State, what: &str) -> Result<()> {
     let difference = crate::snapshot::difference(&comparable(expected), &comparable(found));
     ensure!(
         difference.is_none(),

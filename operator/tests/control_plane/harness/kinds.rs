@@ -98,6 +98,7 @@ pub(crate) const SERVICE_MONITOR: Kind = Kind::new(
     "ServiceMonitor",
     "servicemonitors",
 );
+pub(crate) const RESOURCE_QUOTA: Kind = Kind::new("", "v1", "ResourceQuota", "resourcequotas");
 pub(crate) const LEASE: Kind = Kind::new("coordination.k8s.io", "v1", "Lease", "leases");
 pub(crate) const EVENT: Kind = Kind::new("events.k8s.io", "v1", "Event", "events");
 pub(crate) const ROLE_BINDING: Kind = Kind::new(
