@@ -41,6 +41,8 @@ pub(crate) struct Wire {
 struct State {
     scope: Option<Scope>,
     planned: Vec<Planned>,
+    /// Whether the faults come in whatever order their writes do.
+    in_any_order: bool,
     /// Answered to every write of these objects until it is lifted.
     refused: BTreeMap<String, u16>,
     /// Longest random delay of a request in microseconds, and the state of the generator.
@@ -112,10 +114,16 @@ impl Wire {
         state.history.stack.clone_from(&scope.stack);
         state.scope = Some(scope);
         state.planned = planned;
+        state.in_any_order = false;
         state.refused.clear();
         state.delay = None;
         state.counts.clear();
         state.seen = Seen::default();
+    }
+
+    /// The faults of this case come in whatever order their writes do.
+    pub(crate) fn in_any_order(&self) {
+        self.state().in_any_order = true;
     }
 
     /// The operator starts again: its writes are counted from one.
@@ -306,11 +314,14 @@ impl Wire {
             nth: *count,
         };
         // In their order: the second fault of two is one of what follows the first.
-        let due = state.planned.first().filter(|next| next.write == write);
-        let mut fault = due.map(|next| next.fault);
-        if fault.is_some() {
+        let reach = if state.in_any_order { usize::MAX } else { 1 };
+        let mut next = state.planned.iter().take(reach);
+        let due = next.position(|next| next.write == write);
+        let mut fault = None;
+        if let Some(due) = due {
             state.history.refused = true;
-            let met = state.planned.remove(0);
+            let met = state.planned.remove(due);
+            fault = Some(met.fault);
             state.seen.met.push(met);
         } else if let Some(code) = state.refused.get(&write.object) {
             fault = Some(Fault::Refused(*code));

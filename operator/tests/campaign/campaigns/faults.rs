@@ -1,14 +1,15 @@
 //! Every write of every scenario, with a fault: the operator dies before or after it, or it is answered badly.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Instant};
 
 use serde_json::Value;
 
-use super::{Tally, case, is_asked_for, reference, spread};
+use super::{Tally, case, is_asked_for, note, reference, spread};
 use crate::{
     bench::Bench,
-    fault::{Fault, Planned},
+    fault::{Fault, Planned, Write},
     lane::Lane,
+    oracles::Reference,
     scenario::{Scenario, Shape},
 };
 
@@ -21,12 +22,14 @@ struct Case {
     id: String,
     direction: &'static str,
     planned: Vec<Planned>,
+    /// The faults are met in any order, and each is a case of its own.
+    at_once: bool,
 }
 
 /// A crash at every write: before and after it in the large version, else before the one and after the next.
 pub(crate) async fn crashes(bench: Arc<Bench>, tally: Arc<Tally>) {
     let all = bench.options.large || bench.options.replay.is_some();
-    every(bench, tally, "crash", |_, index| {
+    every(bench, tally, "crash", |index| {
         let crashes = Fault::CRASHES.into_iter().enumerate();
         crashes
             .filter(|(number, _)| all || index % Fault::CRASHES.len() == *number)
@@ -36,18 +39,28 @@ pub(crate) async fn crashes(bench: Arc<Bench>, tally: Arc<Tally>) {
     .await;
 }
 
-/// Every write answered by every other fault. Creations have most of the writes, and many of them in common: unless
-/// the large version is asked for, each of theirs meets two faults, in turn.
+/// Every write answered by every other fault. The same fault answers all writes of a scenario, each once: the end state
+/// tells of each. What was not met so, and what went wrong, is tried alone.
 pub(crate) async fn answers(bench: Arc<Bench>, tally: Arc<Tally>) {
-    let large = bench.options.large;
-    every(bench, tally, "answer", |scenario, index| {
-        let answers = Fault::ALL.into_iter().filter(|fault| !fault.is_crash());
-        if large || !matches!(scenario.shape, Shape::Create(..)) {
-            answers.collect()
-        } else {
-            let count = answers.clone().count();
-            answers.cycle().skip(index * 2 % count).take(2).collect()
-        }
+    let faults: Vec<Fault> = Fault::ALL
+        .into_iter()
+        .filter(|fault| !fault.is_crash())
+        .collect();
+    let units = scenarios(&bench, &tally, "answer", |name, writes| {
+        let cases = faults.iter().flat_map(|fault| {
+            let planned = writes.iter().map(|write| Planned {
+                write: write.clone(),
+                fault: *fault,
+            });
+            let asked: Vec<Planned> = planned
+                .filter(|planned| is_asked_for(&bench, &id("answer", name, planned)))
+                .collect();
+            (!asked.is_empty()).then(|| (format!("answer/{name}/{fault}"), asked))
+        });
+        cases.collect()
+    });
+    spread(&bench, units, |(scenario, cases)| {
+        unit(Arc::clone(&bench), Arc::clone(&tally), scenario, cases)
     })
     .await;
 }
@@ -100,6 +113,7 @@ pub(crate) async fn pairs(bench: Arc<Bench>, tally: Arc<Tally>) {
                 id: format!("pair/{}/{direction}/{first}+{second}", scenario.name),
                 direction,
                 planned: vec![first.clone(), second],
+                at_once: false,
             })
             .filter(|case| is_asked_for(&bench, &case.id))
             .collect();
@@ -127,38 +141,26 @@ async fn every(
     bench: Arc<Bench>,
     tally: Arc<Tally>,
     campaign: &'static str,
-    faults: impl Fn(&Scenario, usize) -> Vec<Fault>,
+    faults: impl Fn(usize) -> Vec<Fault>,
 ) {
-    let mut units = Vec::new();
     let mut wanted = BTreeSet::new();
-    for scenario in crate::scenario::all() {
+    let units = scenarios(&bench, &tally, campaign, |name, writes| {
         let mut cases = Vec::new();
-        for (direction, ..) in reference::directions(&scenario, 1) {
-            let name = format!("{}/{direction}", scenario.name);
-            let Ok(reference) = bench.reference(&name) else {
-                tally.fails(format!("{campaign}/{name} has no reference"));
-                continue;
-            };
-            for (index, write) in reference.writes.iter().enumerate() {
-                for fault in faults(&scenario, index) {
-                    let planned = Planned {
-                        write: write.clone(),
-                        fault,
-                    };
-                    let id = format!("{campaign}/{name}/{planned}");
-                    if is_asked_for(&bench, &id) {
-                        wanted.insert(id.clone());
-                        cases.push(Case {
-                            id,
-                            direction,
-                            planned: vec![planned],
-                        });
-                    }
+        for (index, write) in writes.iter().enumerate() {
+            for fault in faults(index) {
+                let planned = Planned {
+                    write: write.clone(),
+                    fault,
+                };
+                let id = id(campaign, name, &planned);
+                if is_asked_for(&bench, &id) {
+                    wanted.insert(id.clone());
+                    cases.push((id, vec![planned]));
                 }
             }
         }
-        units.extend(chunks(&scenario, cases));
-    }
+        cases
+    });
     spread(&bench, units, |(scenario, cases)| {
         unit(Arc::clone(&bench), Arc::clone(&tally), scenario, cases)
     })
@@ -173,6 +175,39 @@ async fn every(
             missing.len()
         ));
     }
+}
+
+fn id(campaign: &str, name: &str, planned: &Planned) -> String {
+    format!("{campaign}/{name}/{planned}")
+}
+
+/// The cases of every scenario, in portions. `cases` makes those of one direction, from its name and its writes.
+fn scenarios(
+    bench: &Bench,
+    tally: &Tally,
+    campaign: &str,
+    mut cases: impl FnMut(&str, &[Write]) -> Vec<(String, Vec<Planned>)>,
+) -> Vec<(Scenario, Vec<Case>)> {
+    let mut units = Vec::new();
+    for scenario in crate::scenario::all() {
+        let mut all = Vec::new();
+        for (direction, ..) in reference::directions(&scenario, 1) {
+            let name = format!("{}/{direction}", scenario.name);
+            let Ok(reference) = bench.reference(&name) else {
+                tally.fails(format!("{campaign}/{name} has no reference"));
+                continue;
+            };
+            let made = cases(&name, &reference.writes).into_iter();
+            all.extend(made.map(|(id, planned)| Case {
+                id,
+                direction,
+                planned,
+                at_once: campaign == "answer",
+            }));
+        }
+        units.extend(chunks(&scenario, all));
+    }
+    units
 }
 
 /// Cases of a scenario in portions, those of both directions mixed so that each way there is followed by one back.
@@ -226,6 +261,15 @@ impl Place {
         self.is_there = false;
         self.step = 0;
     }
+
+    /// A case has ended. What a failure leaves behind is no place to begin from.
+    fn ended(&mut self, bench: &Bench, case_: &Case, went_well: bool) {
+        if went_well {
+            self.is_there = case_.direction != "back";
+        } else {
+            self.leave(bench);
+        }
+    }
 }
 
 async fn one(
@@ -235,6 +279,75 @@ async fn one(
     case_: &Case,
     place: &mut Place,
 ) -> anyhow::Result<()> {
+    if !case_.at_once {
+        return alone(bench, tally, scenario, case_, place).await;
+    }
+    let (lane, to, reference) = begin(bench, scenario, case_, place).await?;
+    let (begin, before) = (Instant::now(), lane.wire.spent());
+    let planned = case_.planned.clone();
+    let held = reference::under_all(lane, scenario, &to, planned, &reference).await;
+    let mut cost = lane.wire.spent() - before;
+    let name = format!("{}/{}", scenario.name, case_.direction);
+    let (met, error) = match held {
+        Ok(met) => (met, None),
+        Err(error) => (Vec::new(), Some(error)),
+    };
+    let took = begin.elapsed() / u32::try_from(met.len().max(1)).unwrap_or(1);
+    for planned in &met {
+        let id = id("answer", &name, planned);
+        note(bench, tally, &id, std::mem::take(&mut cost), took, &Ok(()));
+    }
+    place.ended(bench, case_, error.is_none());
+    let failures = tally.counts().failures.len();
+    for planned in case_
+        .planned
+        .iter()
+        .filter(|planned| !met.contains(planned))
+    {
+        let single = Case {
+            id: id("answer", &name, planned),
+            planned: vec![planned.clone()],
+            at_once: false,
+            ..case_.clone()
+        };
+        alone(bench, tally, scenario, &single, place).await?;
+    }
+    if let Some(error) = error
+        && tally.counts().failures.len() == failures
+    {
+        tally.fails(format!(
+            "{} at once, each of which holds alone\n{error:#}",
+            case_.id
+        ));
+    }
+    Ok(())
+}
+
+/// One case with a turn of its own.
+async fn alone(
+    bench: &Arc<Bench>,
+    tally: &Tally,
+    scenario: &Scenario,
+    case_: &Case,
+    place: &mut Place,
+) -> anyhow::Result<()> {
+    let (lane, to, reference) = begin(bench, scenario, case_, place).await?;
+    let went_well = case(tally, lane, &case_.id, async |lane| {
+        let planned = case_.planned.clone();
+        reference::under(lane, scenario, &to, planned, &reference).await
+    })
+    .await;
+    place.ended(bench, case_, went_well);
+    Ok(())
+}
+
+/// A lane where the case can begin, what it leads to, and what is expected in the end.
+async fn begin<'a>(
+    bench: &Arc<Bench>,
+    scenario: &Scenario,
+    case_: &Case,
+    place: &'a mut Place,
+) -> anyhow::Result<(&'a mut Lane, Value, Arc<Reference>)> {
     let reference = bench.reference(&format!("{}/{}", scenario.name, case_.direction))?;
     let is_creation = matches!(scenario.shape, Shape::Create(..));
     if is_creation && let Some(lane) = &place.lane {
@@ -249,6 +362,7 @@ async fn one(
     }
     place.step += 1;
     let step = place.step;
+    let is_there = place.is_there;
     let lane = place.lane.as_mut().expect("it was made");
     let ways = reference::directions(scenario, step);
     let way = |direction: &str| {
@@ -258,25 +372,16 @@ async fn one(
     };
     // A way back can only be gone from the other end.
     let must_be_there = case_.direction == "back";
-    if !is_creation && step > 0 && must_be_there != place.is_there && ways.len() > 1 {
+    if !is_creation && step > 0 && must_be_there != is_there && ways.len() > 1 {
         let to = way(if must_be_there { "there" } else { "back" });
         lane.begin(Vec::new());
         lane.change(&to).await?;
         lane.settle().await?;
     }
-    let to: Value = way(case_.direction);
-    let grown = matches!(scenario.shape, Shape::Grow(_)).then(|| reference.grown(step));
-    let reference = grown.as_ref().unwrap_or(&reference);
-    let went_well = case(tally, lane, &case_.id, async |lane| {
-        let planned = case_.planned.clone();
-        reference::under(lane, scenario, &to, planned, reference).await
-    })
-    .await;
-    if went_well {
-        place.is_there = !must_be_there;
+    let reference = if matches!(scenario.shape, Shape::Grow(_)) {
+        Arc::new(reference.grown(step))
     } else {
-        // What a failure leaves behind is no place to begin from.
-        place.leave(bench);
-    }
-    Ok(())
+        reference
+    };
+    Ok((lane, way(case_.direction), reference))
 }

@@ -157,6 +157,22 @@ pub(crate) async fn act(lane: &mut Lane, scenario: &Scenario, to: &Value) -> Res
     }
 }
 
+/// One scenario under faults at once, in whatever order their writes come; says which were met.
+pub(crate) async fn under_all(
+    lane: &mut Lane,
+    scenario: &Scenario,
+    to: &Value,
+    planned: Vec<Planned>,
+    reference: &Reference,
+) -> Result<Vec<Planned>> {
+    lane.begin(planned);
+    lane.wire.in_any_order();
+    act(lane, scenario, to).await?;
+    let rest = lane.settle().await?;
+    oracles::check(lane, &rest, reference).await?;
+    Ok(rest.seen.met)
+}
+
 /// One scenario under faults: from where it begins to the oracles.
 pub(crate) async fn under(
     lane: &mut Lane,
