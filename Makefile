@@ -79,10 +79,11 @@ test-control-plane: ## The operator on a real API server: its binary, then its c
 control-plane-binary:
 	@# `rights` looks at what `control_plane` has asked of the same server.
 	tests='$(CARGO) test $(ALL) --test control_plane && $(CARGO) test $(ALL) --test rights'
-	testbed/with control-plane -- $(OFFLINE) bash -c "$$tests"
+	# They wait for the server most of the time: more at once than there are cores.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-5} testbed/with control-plane -- $(OFFLINE) bash -c "$$tests"
 
 control-plane-campaign:
-	@$(CAMPAIGN) reference crash drift undo mend
+	@$(CAMPAIGN) transitions reference crash answer drift undo mend sensitivity
 
 campaign: ## Every campaign, and all of it, for an hour at most: the same again goes on from there, on the same code
 	@code=$$(git rev-parse --short=12 HEAD:operator)

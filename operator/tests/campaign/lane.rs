@@ -31,7 +31,7 @@ use crate::{
 
 /// More runs than that, and it does not converge.
 const MOST_RUNS: usize = 60;
-/// Longest time until a stack has settled.
+/// Longest time until a stack has settled, unless a case says otherwise.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// Longest time until the garbage collector has been: it looks for new kinds, ours among them, every half minute.
 const COLLECTION: Duration = Duration::from_secs(90);
@@ -45,6 +45,8 @@ pub(crate) struct Lane {
     pub(crate) stack: String,
     pub(crate) wire: Arc<Wire>,
     pub(crate) world: World,
+    /// Longest time until the stack has settled.
+    pub(crate) patience: Duration,
     /// Whether other stacks live in this namespace.
     pub(crate) shared: bool,
     client: Client,
@@ -104,6 +106,7 @@ impl Lane {
             canaries: BTreeMap::new(),
             credentials: BTreeMap::new(),
             kept: BTreeMap::new(),
+            patience: PATIENCE,
             bench: Arc::clone(bench),
             namespace,
             stack,
@@ -175,7 +178,8 @@ impl Lane {
     /// Runs the operator and the world until neither changes anything: it is the controller's part, with its starting
     /// again after a crash. The last run is the proof that a settled stack costs no write.
     pub(crate) async fn settle(&mut self) -> Result<Rest> {
-        let deadline = Instant::now() + PATIENCE;
+        let patience = self.patience;
+        let deadline = Instant::now() + patience;
         let mut last = String::new();
         for runs in 1..=MOST_RUNS {
             let end = self.run().await?;
@@ -207,7 +211,7 @@ impl Lane {
             bail!(breach);
         }
         let told = self.told().await?;
-        bail!("O3: not settled after {MOST_RUNS} runs or {PATIENCE:?}; {last}; {told}")
+        bail!("O3: not settled after {MOST_RUNS} runs or {patience:?}; {last}; {told}")
     }
 
     /// What the status complains of.

@@ -1,6 +1,6 @@
 //! The test of the tests: bugs are planted, and each has to be caught by the oracle that is meant for it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::json;
@@ -15,6 +15,9 @@ use crate::{
     planted::{Bug, Trial},
     snapshot, user,
 };
+
+/// A stack that never settles is given up so soon: the others settle within two seconds.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) async fn run(bench: Arc<Bench>, tally: Arc<Tally>) {
     let bugs: Vec<_> = Bug::ALL
@@ -52,6 +55,7 @@ async fn one(bench: Arc<Bench>, tally: Arc<Tally>, bug: Bug, oracle: &'static st
             Trial::Crash(_, object) => vec![planned(object, Fault::CrashBefore)],
             Trial::Refusal(_, object) => vec![planned(object, Fault::Refused(409))],
         };
+        lane.patience = PATIENCE;
         lane.wire.plant(Some(bug));
         let found = if trial == Trial::Drift {
             drifted(lane).await

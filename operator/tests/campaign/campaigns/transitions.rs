@@ -16,7 +16,7 @@ use crate::{
 
 /// How many specs: primes, so that each distance leads once around all of them, and all distances make every way.
 const SPECS: usize = 101;
-const FEW_SPECS: usize = 37;
+const FEW_SPECS: usize = 11;
 /// Transitions that share a stack.
 const CHUNK: usize = 25;
 
