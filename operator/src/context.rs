@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kube::Client;
 use kube::core::ObjectMeta;
@@ -32,7 +32,7 @@ pub struct Context {
     /// What was applied.
     pub memory: Memory,
     capabilities: RwLock<Capabilities>,
-    failures: Mutex<HashMap<(String, String), u32>>,
+    failures: Mutex<HashMap<(String, String), Failing>>,
 }
 
 impl Context {
@@ -86,10 +86,8 @@ impl Context {
     /// Notes a failure, and says how long to pause: twice as long each time, up to a minute.
     pub fn pause(&self, metadata: &ObjectMeta) -> Duration {
         let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = failures.entry(key(metadata)).or_default();
-        let pause = backoff(*count);
-        *count = count.saturating_add(1);
-        pause
+        let failing = failures.entry(key(metadata)).or_default();
+        failing.pause(Instant::now())
     }
 
     /// Forgets stacks that are gone.
@@ -107,6 +105,31 @@ fn key(metadata: &ObjectMeta) -> (String, String) {
     )
 }
 
+/// How a stack has been failing.
+#[derive(Debug, Default)]
+struct Failing {
+    /// Tries that were due and failed.
+    tries: u32,
+    /// When the next one is due.
+    due: Option<Instant>,
+}
+
+impl Failing {
+    /// A run has failed. One that an event started before the next try was due does not count: while its children come
+    /// up, a stack of which a single child is refused has a run every moment, and would soon be left alone for a minute.
+    fn pause(&mut self, now: Instant) -> Duration {
+        if let Some(due) = self.due
+            && now < due
+        {
+            return due - now;
+        }
+        let pause = backoff(self.tries);
+        self.tries = self.tries.saturating_add(1);
+        self.due = Some(now + pause);
+        pause
+    }
+}
+
 fn backoff(failures: u32) -> Duration {
     BACKOFF
         .0
@@ -116,7 +139,9 @@ fn backoff(failures: u32) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::backoff;
+    use std::time::{Duration, Instant};
+
+    use super::{Failing, backoff};
 
     #[test]
     fn pauses_double_up_to_a_minute() {
@@ -125,5 +150,22 @@ mod tests {
             .map(|n| backoff(n).as_secs())
             .collect();
         assert_eq!(seconds, [1, 2, 4, 32, 60, 60, 60]);
+    }
+
+    #[test]
+    fn failures_between_two_tries_neither_lengthen_the_pause_nor_put_the_next_try_off() {
+        let mut failing = Failing::default();
+        let begin = Instant::now();
+        let mut pause_at = |milliseconds| {
+            let pause = failing.pause(begin + Duration::from_millis(milliseconds));
+            u64::try_from(pause.as_millis()).unwrap()
+        };
+        assert_eq!(pause_at(0), 1_000);
+        for event in 1..1_000 {
+            assert_eq!(pause_at(event), 1_000 - event);
+        }
+        assert_eq!(pause_at(1_000), 2_000);
+        assert_eq!(pause_at(1_500), 1_500);
+        assert_eq!(pause_at(3_000), 4_000);
     }
 }

@@ -125,6 +125,14 @@ impl World {
         })
     }
 
+    /// Waits until an object that was deleted is there no more: volumes are let go of by a controller.
+    pub(crate) async fn until_gone(&self, path: &str) -> Result<()> {
+        match get(&self.admin, path).await? {
+            Some(object) => self.gone(path, &text(&object, "/metadata/uid")).await,
+            None => Ok(()),
+        }
+    }
+
     async fn gone(&self, path: &str, uid: &str) -> Result<()> {
         let deadline = Instant::now() + PATIENCE;
         while let Some(object) = get(&self.admin, path).await? {

@@ -1,8 +1,10 @@
 //! What every test of this level starts from: the environment, the operator's process, a namespace of its own, a stack.
 
+pub(crate) mod embedded;
 pub(crate) mod environment;
 #[path = "../../../api/tests/harness/figures.rs"]
 pub(crate) mod figures;
+pub(crate) mod first_seen;
 pub(crate) mod history;
 pub(crate) mod identity;
 pub(crate) mod kinds;

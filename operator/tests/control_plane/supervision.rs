@@ -1,38 +1,19 @@
 //! Tasks that panic or hang. The operator runs within the test here, on clients that misbehave; each test runs alone.
 
-use std::{
-    net::SocketAddr,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use clap::Parser;
-use kube::{
-    Client, Config,
-    client::Body,
-    config::{KubeConfigOptions, Kubeconfig},
-};
-use operator::{
-    controller::{Clients, run_with},
-    settings::Settings,
-};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use kube::{Client, client::Body};
 
 use crate::harness::{
-    identity::kubeconfig,
+    embedded::{Embedded, GRACE, without_operator},
     kinds::CHILDREN,
-    operator::{ask, free_address},
     sandbox::Sandbox,
-    setup,
     stack::everything_on,
     wait::{eventually, holds},
 };
-
-const GRACE: Duration = Duration::from_secs(20);
 
 /// What becomes of a request.
 #[derive(Clone, Copy)]
@@ -47,13 +28,19 @@ async fn a_panic_in_one_run_is_counted_and_touches_no_other_stack() {
     let sandbox = without_operator().await;
     let broken = Arc::new(AtomicBool::new(true));
     let panics = Arc::clone(&broken);
-    let operator = Operator::start(&[], move |path| {
-        if path.ends_with("/deployments/boom-api") && panics.load(Ordering::SeqCst) {
-            Fate::Panic
-        } else {
-            Fate::Sent
-        }
-    })
+    let operator = Embedded::start(
+        &[],
+        |client| {
+            misbehaving(client, move |path| {
+                if path.ends_with("/deployments/boom-api") && panics.load(Ordering::SeqCst) {
+                    Fate::Panic
+                } else {
+                    Fate::Sent
+                }
+            })
+        },
+        Client::clone,
+    )
     .await;
     let boom = sandbox.stack("boom", everything_on()).await;
     let calm = sandbox.stack("calm", everything_on()).await;
@@ -79,10 +66,16 @@ async fn a_panic_outside_of_runs_ends_the_process_with_the_name_of_its_task() {
     let looked = Arc::new(AtomicBool::new(false));
     let once = Arc::clone(&looked);
     // The first look at optional APIs is part of the start; later ones are those of the task.
-    let operator = Operator::start(&[], move |path| {
-        let later = path.contains("/traefik.io/") && once.swap(true, Ordering::SeqCst);
-        if later { Fate::Panic } else { Fate::Sent }
-    })
+    let operator = Embedded::start(
+        &[],
+        |client| {
+            misbehaving(client, move |path| {
+                let later = path.contains("/traefik.io/") && once.swap(true, Ordering::SeqCst);
+                if later { Fate::Panic } else { Fate::Sent }
+            })
+        },
+        Client::clone,
+    )
     .await;
     let told = tokio::time::timeout(GRACE, operator.task).await;
     let told = told.expect("it ends").expect("it does not panic itself");
@@ -99,13 +92,19 @@ async fn a_task_that_hangs_is_named_by_livez() {
     let sandbox = without_operator().await;
     let hanging = Arc::new(AtomicBool::new(false));
     let hangs = Arc::clone(&hanging);
-    let operator = Operator::start(&["--silence-limit", "4s"], move |path| {
-        if path.contains("selfsubjectaccessreviews") && hangs.load(Ordering::SeqCst) {
-            Fate::Hang
-        } else {
-            Fate::Sent
-        }
-    })
+    let operator = Embedded::start(
+        &["--silence-limit", "4s"],
+        |client| {
+            misbehaving(client, move |path| {
+                if path.contains("selfsubjectaccessreviews") && hangs.load(Ordering::SeqCst) {
+                    Fate::Hang
+                } else {
+                    Fate::Sent
+                }
+            })
+        },
+        Client::clone,
+    )
     .await;
     let stack = sandbox.stack("shop", everything_on()).await;
     stack.applied(CHILDREN.into_iter()).await;
@@ -123,72 +122,12 @@ async fn a_task_that_hangs_is_named_by_livez() {
     operator.stop().await.expect("it was asked to stop");
 }
 
-async fn is_live(sandbox: &Sandbox, operator: &Operator) {
+async fn is_live(sandbox: &Sandbox, operator: &Embedded) {
     eventually(sandbox, "/livez says ok", async || {
         let (status, body) = operator.ask("/livez").await?;
         holds(status == 200, || format!("it says {status}: {body}"))
     })
     .await;
-}
-
-async fn without_operator() -> Sandbox {
-    let sandbox = Sandbox::alone().await;
-    drop(setup::shared_operator().take());
-    sandbox
-}
-
-#[derive(Parser)]
-struct Arguments {
-    #[command(flatten)]
-    settings: Settings,
-}
-
-/// The operator as a task.
-struct Operator {
-    admin: SocketAddr,
-    stop: CancellationToken,
-    task: JoinHandle<anyhow::Result<()>>,
-}
-
-impl Operator {
-    /// Starts it with the shipped identity; `fate` is asked about each request's path.
-    async fn start(
-        arguments: &[&str],
-        fate: impl Fn(&str) -> Fate + Clone + Send + Sync + 'static,
-    ) -> Self {
-        let kubeconfig = Kubeconfig::read_from(kubeconfig()).expect("it was written");
-        let options = KubeConfigOptions::default();
-        let config = Config::from_custom_kubeconfig(kubeconfig, &options);
-        let config = config.await.expect("it is complete");
-        let client = Client::try_from(config).expect("its certificates can be read");
-        let clients = Clients {
-            calls: misbehaving(&client, fate),
-            watches: client,
-        };
-        let admin = free_address();
-        let address = admin.to_string();
-        let fixed = [
-            "operator",
-            "--admin-address",
-            &address,
-            "--discovery-interval",
-            "1s",
-        ];
-        let settings = Arguments::parse_from(fixed.iter().chain(arguments)).settings;
-        let stop = CancellationToken::new();
-        let task = tokio::spawn(run_with(clients, settings, stop.clone()));
-        Self { admin, stop, task }
-    }
-
-    async fn ask(&self, path: &str) -> Result<(u16, String), String> {
-        ask(self.admin, path).await
-    }
-
-    async fn stop(self) -> anyhow::Result<()> {
-        self.stop.cancel();
-        let ended = tokio::time::timeout(GRACE, self.task).await;
-        ended.expect("it ends").expect("it does not panic itself")
-    }
 }
 
 fn misbehaving(

@@ -309,6 +309,7 @@ async fn name(lane: &mut Lane, object: &str, reference: &Reference) -> Result<()
     oracles::always(lane, &rest, &now)?;
     lane.canaries.remove(&made.0);
     crate::user::delete(lane.admin(), &made.1).await?;
+    lane.world.until_gone(&made.1).await?;
     lane.begin(Vec::new());
     let rest = lane.settle().await?;
     let now = lane.snapshot().await?;
