@@ -42,6 +42,18 @@ pub(crate) static REQUESTS: LazyLock<Vec<Request>> = LazyLock::new(|| {
     requests
 });
 
+/// When a test had the API server or etcd killed, until it was ready again: a server that starts refuses what it allows as
+/// long as it does not know the roles. From and to, as the log writes moments.
+static RESTARTS: LazyLock<Vec<(String, String)>> = LazyLock::new(|| {
+    let folder = std::env::var_os("TESTBED_CONTROL_PLANE_DIR").unwrap_or_default();
+    let file = PathBuf::from(folder).join("restarts");
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let moments = text.lines().filter_map(|line| line.split_once(' '));
+    moments
+        .map(|(from, to)| (from.to_owned(), to.to_owned()))
+        .collect()
+});
+
 fn request(line: &str) -> Option<Request> {
     let event: Value = serde_json::from_str(line)
         .unwrap_or_else(|error| panic!("not an audit event: {error}: {line}"));
@@ -71,13 +83,18 @@ fn request(line: &str) -> Option<Request> {
     // patch and refused as the creation that it implies.
     let unauthorized =
         text("/responseStatus/message").contains(&format!("User \"{OPERATOR}\" cannot"));
+    let asked = text("/requestReceivedTimestamp");
+    let was_starting = RESTARTS
+        .iter()
+        .any(|(from, to)| (from.as_str()..=to.as_str()).contains(&asked));
     Some(Request {
         verb: text("/verb").to_owned(),
         resource,
         namespace: text("/objectRef/namespace").to_owned(),
         name: text("/objectRef/name").to_owned(),
         made: code == Some(201),
-        forbidden: text("/annotations/authorization.k8s.io~1decision") == "forbid"
-            || (code == Some(403) && unauthorized),
+        forbidden: !was_starting
+            && (text("/annotations/authorization.k8s.io~1decision") == "forbid"
+                || (code == Some(403) && unauthorized)),
     })
 }

@@ -47,7 +47,7 @@ pub(crate) async fn answers(bench: Arc<Bench>, tally: Arc<Tally>) {
         .filter(|fault| !fault.is_crash())
         .collect();
     let units = scenarios(&bench, &tally, "answer", |name, writes| {
-        let cases = faults.iter().flat_map(|fault| {
+        let cases = faults.iter().filter_map(|fault| {
             let planned = writes.iter().map(|write| Planned {
                 write: write.clone(),
                 fault: *fault,
