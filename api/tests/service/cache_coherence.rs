@@ -53,7 +53,7 @@ async fn a_change_by_redis_cli_is_seen_by_every_process_at_once() {
             }
             replicas.redis.command(change);
             for replica in 0..2 {
-                took.push(replicas.true_within(replica, BOUND).await.unwrap());
+                took.push(replicas.true_within(replica, BOUND).await.unwrap().1);
             }
             // Once the truth is told, nothing else is.
             for _ in 0..5 {
@@ -111,7 +111,7 @@ async fn a_connection_that_went_mute_ends_the_copies_within_their_lease() {
         }
         replicas.proxies[0].set(fault).await;
         replicas.run::<()>(&["SET", "data_cache", "new"]).await;
-        let took = replicas.true_within(0, LEASE_BOUND).await.unwrap();
+        let (_, took) = replicas.true_within(0, LEASE_BOUND).await.unwrap();
         replicas.true_within(1, BOUND).await.unwrap();
         for _ in 0..50 {
             assert!(
@@ -180,7 +180,7 @@ async fn without_the_right_to_be_told_there_is_no_copy() {
             })
             .await;
             for _ in 0..10 {
-                assert_eq!(replicas.ask(0).await.as_deref(), Ok(value), "{forbidden}");
+                assert_eq!(replicas.ask(0).await, Ok(value.to_owned()), "{forbidden}");
             }
         }
         let copies = replicas.apis[0]

@@ -25,6 +25,23 @@ pub(crate) struct Replicas {
     pub(crate) redis: Redis,
 }
 
+/// What a process told although Redis held something else, before and after.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Lie {
+    pub(crate) told: String,
+    held: Option<String>,
+}
+
+impl std::fmt::Display for Lie {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            formatter,
+            "{:?} while Redis holds {:?}",
+            self.told, self.held
+        )
+    }
+}
+
 impl Replicas {
     /// `count` processes that have all reached Redis and are told of changes.
     pub(crate) async fn start(count: usize, settings: &[(&str, &str)]) -> Self {
@@ -101,8 +118,8 @@ impl Replicas {
         get.query_async(&mut self.control).await.unwrap_or(None)
     }
 
-    /// Asks a process. `Err` is a value that Redis held neither before nor after.
-    pub(crate) async fn ask(&mut self, replica: usize) -> Result<String, String> {
+    /// Asks a process, which must tell what Redis held before or after, or come from the database.
+    pub(crate) async fn ask(&mut self, replica: usize) -> Result<String, Lie> {
         let before = self.held().await;
         let answer = self.apis[replica].get("/api/data").await;
         let told = answer.json()["data"].as_str().unwrap().to_owned();
@@ -113,20 +130,21 @@ impl Replicas {
         if Some(&told) == after.as_ref() {
             return Ok(told);
         }
-        Err(format!("{told:?} while Redis holds {after:?}"))
+        Err(Lie { told, held: after })
     }
 
-    /// Asks until the answer is true; how long it took. `Err`: a lie that was told to a request sent after `bound`.
+    /// Asks until the answer is true; what it was and how long it took. `Err`: a lie that was told to a request sent after
+    /// `bound`.
     pub(crate) async fn true_within(
         &mut self,
         replica: usize,
         bound: Duration,
-    ) -> Result<Duration, String> {
+    ) -> Result<(String, Duration), String> {
         let started = Instant::now();
         loop {
             let asked = started.elapsed();
             match self.ask(replica).await {
-                Ok(_) => return Ok(started.elapsed()),
+                Ok(told) => return Ok((told, started.elapsed())),
                 Err(lie) if asked > bound => {
                     return Err(format!(
                         "replica {replica} still tells {lie} after {asked:?}\nlog: {:#?}",
