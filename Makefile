@@ -9,8 +9,9 @@ CARGO ?= cargo
 # One set of features and packages for every verb, so that dependencies are compiled once.
 ALL := --workspace --all-features --locked
 TARGET_DIR := $(or $(CARGO_TARGET_DIR),target)
-# What the stack's own Compose file says, so that tests and users run the same.
-export TESTBED_IMAGES = $(shell compose/images | tr '\n' ' ')
+# What the stack's own Compose file says, so that tests and users run the same; and a server that speaks ACME, for the tests.
+PEBBLE := ghcr.io/letsencrypt/pebble:2.10.1@sha256:ddf230642b1a584f519f32e347de1b05a6e4c1f6c35c1863b33effeab5f78199
+export TESTBED_IMAGES = $(shell compose/images | tr '\n' ' ')pebble=$(PEBBLE)
 # Inside the testbed's network namespaces there is no way out, and nothing to fetch.
 OFFLINE := env CARGO_NET_OFFLINE=true
 LEVEL := testbed/level
@@ -96,6 +97,8 @@ campaign-replay: ## One case again, as a failure prints it: make campaign-replay
 test-compose: binaries ## The Compose stack on a real Docker engine
 	@$(LEVEL) compose testbed/with docker images -- $(OFFLINE) $(CARGO) test $(ALL) --test compose
 
+# No more than it runs: each one is loaded into the engine.
+test-cluster: TESTBED_IMAGES = $(shell compose/images postgres redis traefik | tr '\n' ' ')
 test-cluster: binaries ## The chart, the images and the operator on a real kind cluster
 	@$(LEVEL) cluster testbed/with docker images kind -- $(OFFLINE) $(CARGO) test $(ALL) --test e2e
 

@@ -10,8 +10,9 @@ archive_layer() {
     if [ "${3:-}" = zstd ]; then
         zstd --quiet -3 --threads=0 -c "$2" >"$1/$diff.tar" || return
     else
-        # The same disk, and nobody changes a layer: a link will do.
-        ln -f "$2" "$1/$diff.tar" 2>/dev/null || cp "$2" "$1/$diff.tar" || return
+        # Nobody changes a layer: a link will do. Not a hard one, which would change what tar sees of a layer that it is just
+        # reading for another image.
+        ln -sf "$(realpath "$2")" "$1/$diff.tar" || return
     fi
     echo "$diff"
 }
@@ -38,7 +39,7 @@ archive_write() {
         cd "$1" || exit
         echo "{$(paste -sd, tags)}" >repositories
         echo "[$(paste -sd, images)]" >manifest.json
-        tar --owner=0 --group=0 --numeric-owner --mode=a+r -cf "$2" repositories ./*.json ./*.tar --transform='s|^\./||'
+        tar --dereference --owner=0 --group=0 --numeric-owner --mode=a+r -cf "$2" repositories ./*.json ./*.tar --transform='s|^\./||'
     ) && rm -rf "$1"
 }
 
