@@ -5,9 +5,10 @@ use crate::{
     stack::{HOST, Stack},
 };
 use anyhow::{Context, Result, ensure};
+use std::collections::BTreeMap;
 
 /// Ways to write /metrics, for Traefik, for the API, or for something between that reads paths in its own way.
-const SPELLINGS: [&str; 35] = [
+const SPELLINGS: [&str; 34] = [
     "/metrics",
     "/Metrics",
     "/METRICS",
@@ -42,7 +43,6 @@ const SPELLINGS: [&str; 35] = [
     "/metrics%20",
     "/metrics%0a",
     "/metrics/prometheus",
-    "/metrics.txt",
 ];
 
 /// A connection over TLS that checked who answers.
@@ -142,6 +142,7 @@ pub(crate) fn paths_that_only_look_like_metrics_reach_the_api(stack: &Stack) -> 
     let mut connection = connect(stack)?;
     for path in [
         "/metrics-of-mine",
+        "/metrics.txt",
         "/metricsx",
         "/api/metrics",
         "/my/metrics/here",
@@ -151,6 +152,64 @@ pub(crate) fn paths_that_only_look_like_metrics_reach_the_api(stack: &Stack) -> 
             answer.status == 404 && answer.body.trim() != NOT_ROUTED,
             "{path} did not reach the API: {answer:?}"
         );
+    }
+    Ok(())
+}
+
+pub(crate) fn answers_carry_security_headers_and_are_compressed(stack: &Stack) -> Result<()> {
+    let mut connection = connect(stack)?;
+    let page = connection.get_with(HOST, "/openapi.json", "Accept-Encoding: identity")?;
+    for (name, value) in [
+        ("strict-transport-security", "max-age=3600"),
+        ("x-content-type-options", "nosniff"),
+        ("x-frame-options", "DENY"),
+        ("referrer-policy", "same-origin"),
+        (
+            "permissions-policy",
+            "camera=(), geolocation=(), microphone=()",
+        ),
+    ] {
+        let found = page.header(name);
+        ensure!(found == Some(value), "{name}: {found:?}");
+    }
+    ensure!(
+        page.header("content-encoding").is_none(),
+        "compressed for nobody"
+    );
+    ensure!(page.body.len() > 2048, "too small to be compressed");
+    for encoding in ["gzip", "br", "zstd"] {
+        let header = format!("Accept-Encoding: {encoding}");
+        let answer = connection.get_with(HOST, "/openapi.json", &header)?;
+        let found = answer.header("content-encoding");
+        ensure!(found == Some(encoding), "{encoding}: {found:?}");
+    }
+    Ok(())
+}
+
+/// And the others are served meanwhile: the limit is each address's own.
+pub(crate) fn who_asks_too_often_is_told_to_wait(stack: &Stack) -> Result<()> {
+    let limits = [("RATE_LIMIT_AVERAGE", "5"), ("RATE_LIMIT_BURST", "10")];
+    let limited = stack.compose_with(&limits, &["up", "--wait", "--no-deps", "traefik"])?;
+    ensure!(limited.success, "{}", limited.all);
+    let mut connection = connect(stack)?;
+    let mut statuses = BTreeMap::new();
+    for _ in 0..100 {
+        let answer = connection.get(HOST, "/health")?;
+        if answer.status == 429 {
+            ensure!(answer.header("retry-after").is_some(), "how long?");
+        }
+        *statuses.entry(answer.status).or_insert(0) += 1;
+    }
+    let counted = |status: u16| statuses.get(&status).copied().unwrap_or(0);
+    ensure!(
+        counted(200) >= 10 && counted(429) >= 50 && counted(200) + counted(429) == 100,
+        "{statuses:?}"
+    );
+    stack.compose(&["up", "--wait", "--no-deps", "traefik"])?;
+    let mut connection = connect(stack)?;
+    for _ in 0..100 {
+        let status = connection.get(HOST, "/health")?.status;
+        ensure!(status == 200, "without a limit: {status}");
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 //! untidy ones are what is tested.
 
 use anyhow::{Context, Result, bail, ensure};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use rustls::{
     ClientConfig, ClientConnection, RootCertStore, StreamOwned,
     crypto::ring,
@@ -27,7 +28,7 @@ pub(crate) struct Response {
     /// The status code.
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
-    /// The body as text.
+    /// The body as text; what is none is lost.
     pub(crate) body: String,
 }
 
@@ -79,7 +80,25 @@ impl Connection {
 
     /// Sends a request line as it is given.
     pub(crate) fn request(&mut self, method: &str, host: &str, target: &str) -> Result<Response> {
-        self.send(method, host, target, "")
+        self.send(method, host, target, "", "")
+    }
+
+    /// Asks for a path with one more header, `Name: value`.
+    pub(crate) fn get_with(&mut self, host: &str, target: &str, header: &str) -> Result<Response> {
+        self.send("GET", host, target, &format!("{header}\r\n"), "")
+    }
+
+    /// Asks for a path as somebody, `name:password`.
+    pub(crate) fn get_as(
+        &mut self,
+        host: &str,
+        target: &str,
+        credentials: Option<&str>,
+    ) -> Result<Response> {
+        let header = credentials.map_or_else(String::new, |credentials| {
+            format!("Authorization: Basic {}\r\n", STANDARD.encode(credentials))
+        });
+        self.send("GET", host, target, &header, "")
     }
 
     /// Sends JSON.
@@ -89,17 +108,20 @@ impl Connection {
         target: &str,
         body: &serde_json::Value,
     ) -> Result<Response> {
-        self.send("POST", host, target, &body.to_string())
+        let kind = "Content-Type: application/json\r\n";
+        self.send("POST", host, target, kind, &body.to_string())
     }
 
-    fn send(&mut self, method: &str, host: &str, target: &str, body: &str) -> Result<Response> {
-        let kind = if body.is_empty() {
-            ""
-        } else {
-            "Content-Type: application/json\r\n"
-        };
+    fn send(
+        &mut self,
+        method: &str,
+        host: &str,
+        target: &str,
+        headers: &str,
+        body: &str,
+    ) -> Result<Response> {
         let request = format!(
-            "{method} {target} HTTP/1.1\r\nHost: {host}\r\n{kind}Content-Length: {}\r\n\r\n{body}",
+            "{method} {target} HTTP/1.1\r\nHost: {host}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
             body.len()
         );
         self.0.get_mut().write_all(request.as_bytes())?;
@@ -137,7 +159,7 @@ impl Connection {
         } else {
             self.read_body(&response)?
         };
-        response.body = String::from_utf8(body)?;
+        response.body = String::from_utf8_lossy(&body).into_owned();
         Ok(response)
     }
 

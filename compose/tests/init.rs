@@ -8,13 +8,19 @@ use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 
 /// Every file `init` makes: owner, mode, path.
-const FILES: [&str; 10] = [
+const FILES: [&str; 16] = [
     "0 400 /ca/ca.pem",
     "0 444 /secrets/tls/ca.crt",
+    "472 400 /secrets/passwords/grafana/admin-password",
+    "59000 400 /secrets/passwords/redis-exporter/passwords.json",
     "65532 400 /secrets/passwords/api/db-password",
     "65532 400 /secrets/passwords/api/redis-password",
+    "65533 400 /secrets/tls/dashboard-users",
     "65533 400 /secrets/tls/traefik.pem",
+    "65534 400 /secrets/alertmanager/alertmanager.yml",
+    "65534 400 /secrets/passwords/postgres-exporter/password",
     "999 400 /secrets/passwords/postgres/app-password",
+    "999 400 /secrets/passwords/postgres/exporter-password",
     "999 400 /secrets/passwords/postgres/superuser-password",
     "999 400 /secrets/passwords/redis/admin-password",
     "999 400 /secrets/passwords/redis/health-password",
@@ -35,7 +41,7 @@ for moment in $(seq 1 25); do
     kept=none
     if [ -e /secrets/passwords ]; then kept=$(passwords); fi
     make
-    [ "$(passwords | wc -l)" = 7 ] || { echo "not all passwords after moment $moment"; exit 1; }
+    [ "$(passwords | wc -l)" = 11 ] || { echo "not all passwords after moment $moment"; exit 1; }
     openssl verify -CAfile /secrets/tls/ca.crt /secrets/tls/traefik.pem >/dev/null
     if [ "$kept" = none ]; then echo without; else
         echo with
@@ -183,7 +189,7 @@ pub(crate) fn a_new_host_gets_a_new_authority_and_certificate(stack: &Stack) -> 
 /// The repository itself is not touched: the check is shown a copy of its folders.
 pub(crate) fn settings_that_services_cannot_read_are_named(stack: &Stack) -> Result<()> {
     let said = stack.run_in_init(
-        "for folder in traefik prometheus postgres redis; do mkdir -p -m 0755 /tmp/copy/$folder; done
+        "for folder in traefik prometheus postgres redis socket-proxy grafana; do mkdir -p -m 0755 /tmp/copy/$folder; done
          (umask 077; echo x >/tmp/copy/redis/redis.conf)
          sed 's#cd /stack#cd /tmp/copy#' /stack/init/init.sh >/tmp/init.sh
          if sh /tmp/init.sh 2>&1; then echo 'not refused'; exit 1; fi",

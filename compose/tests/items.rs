@@ -3,7 +3,7 @@
 use crate::{
     data::sql,
     edge::connect,
-    stack::{HOST, Stack},
+    stack::{HOST, Stack, eventually},
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -24,7 +24,12 @@ pub(crate) fn make(stack: &Stack, name: &str) -> Result<String> {
 
 /// Fails unless the item at `path` has this name.
 pub(crate) fn has_name(stack: &Stack, path: &str, name: &str) -> Result<()> {
-    let item = connect(stack)?.get(HOST, path)?.json()?;
+    let answer = connect(stack)?.get(HOST, path)?.json();
+    // Traefik's log has the failed requests, and what became of them.
+    let item = answer.with_context(|| {
+        let log = ["logs", "--no-log-prefix", "--tail", "5", "traefik"];
+        stack.compose(&log).unwrap_or_default()
+    })?;
     ensure!(item["name"] == name, "it is now {item}");
     Ok(())
 }
@@ -79,5 +84,6 @@ pub(crate) fn a_migration_that_fails_is_named_and_the_api_stays(stack: &Stack) -
         "DROP TABLE IF EXISTS _sqlx_migrations; ALTER TABLE aside RENAME TO _sqlx_migrations",
     )?;
     stack.compose(&["up", "--wait"])?;
-    has_name(stack, &path, "through it all")
+    // Traefik takes a moment to learn of the new container.
+    eventually(|| has_name(stack, &path, "through it all"))
 }

@@ -8,19 +8,27 @@
     reason = "a JSON value that is asked for what it has not answers null, it does not panic"
 )]
 
+mod acme;
+mod alerting;
+mod attacks;
+mod course;
+mod dashboards;
 mod data;
 mod edge;
+mod figures;
 mod files;
 mod http;
 mod init;
 mod items;
 mod outage;
+mod rules;
 mod runner;
 mod secrets;
 mod services;
+mod sink;
 mod stack;
 
-use self::runner::Runner;
+use self::{runner::Runner, stack::Stack};
 use std::process::ExitCode;
 
 /// Names each sentence by its function.
@@ -34,6 +42,10 @@ fn main() -> ExitCode {
     runner.without_a_stack(sentences![
         files::every_image_is_pinned_by_tag_and_digest,
         files::every_knob_is_in_the_example,
+        rules::every_alert_says_how_grave_it_is_what_it_means_and_what_to_do,
+        rules::every_alert_has_a_case_that_fires_and_one_that_is_silent,
+        dashboards::every_dashboard_is_complete_and_can_be_reviewed,
+        course::every_defect_of_the_course_is_answered_by_something_that_exists,
     ]);
 
     // What the one-shot `init` does, on a stack that never gets further.
@@ -48,6 +60,7 @@ fn main() -> ExitCode {
             init::a_new_host_gets_a_new_authority_and_certificate,
             init::settings_that_services_cannot_read_are_named,
             init::files_are_readable_by_their_own_service_only,
+            alerting::receivers_follow_knobs_and_secrets,
         ],
     );
 
@@ -76,20 +89,46 @@ fn main() -> ExitCode {
             edge::no_spelling_of_metrics_gets_metrics,
             edge::paths_that_only_look_like_metrics_reach_the_api,
             edge::another_host_reaches_nothing,
+            edge::answers_carry_security_headers_and_are_compressed,
             services::prometheus_scrapes_the_api,
+            services::every_target_is_up,
+            alerting::promtool_agrees_with_every_rule_and_its_cases,
+            alerting::every_rule_is_loaded_and_can_be_evaluated,
+            alerting::only_the_watchdog_fires_on_a_stack_that_is_well,
+            dashboards::no_panel_is_empty_under_load,
             services::postgres_has_checksums_and_sorts_by_bytes,
             services::the_application_role_is_no_superuser_and_owns_its_database,
             services::the_superuser_cannot_log_in_over_the_network,
             services::redis_refuses_strangers_and_dangerous_commands,
+            services::every_profile_is_a_valid_configuration,
             services::every_container_is_confined,
             services::only_the_edge_is_published_and_nothing_gets_out,
+            attacks::no_service_is_reached_from_a_network_it_is_not_for,
+            attacks::the_docker_api_is_open_for_reading_what_runs_and_nothing_else,
+            attacks::the_dashboard_asks_for_the_administrators_password,
+            attacks::no_header_opens_the_metrics,
+            attacks::inside_a_container_there_is_nothing_to_take,
+            attacks::the_exporters_see_figures_and_no_data,
+            alerting::unlimited_containers_are_not_called_short_of_memory,
             secrets::no_secret_is_in_what_docker_shows_or_logs,
             secrets::a_second_up_changes_no_secret,
             outage::the_api_answers_without_redis_and_caches_again_after,
             outage::every_replica_is_scraped_and_gets_requests,
-            outage::a_stopped_replica_gets_no_request,
+            outage::replicas_share_the_cache,
+            edge::who_asks_too_often_is_told_to_wait,
+            outage::a_stopped_replica_loses_no_request,
+            alerting::a_stopped_api_is_told_by_web_hook_and_mail_and_its_return_too,
             items::a_migration_that_fails_is_named_and_the_api_stays,
             outage::down_and_up_keep_data_and_passwords,
+        ],
+    );
+
+    runner.with_stack(
+        || Stack::new("acme")?.with_acme(),
+        &["up", "--build", "--wait"],
+        sentences![
+            acme::the_certificate_comes_from_the_authority_by_itself,
+            acme::it_is_kept_over_a_restart,
         ],
     );
 

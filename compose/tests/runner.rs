@@ -4,7 +4,7 @@
     reason = "this is the test runner: its output is the result"
 )]
 
-use crate::stack::Stack;
+use crate::{figures, stack::Stack};
 use anyhow::{Error, Result, anyhow};
 use std::{
     env,
@@ -58,15 +58,26 @@ impl Runner {
     /// Runs sentences on a stack that is there for them alone, started by these words to Compose, and gone after them. If it
     /// does not start, each of them has failed, so that the count is the same on good days and bad.
     pub(crate) fn with(&mut self, name: &str, start: &[&str], sentences: &[Named<StackCheck>]) {
+        self.with_stack(|| Stack::new(name), start, sentences);
+    }
+
+    /// The same, on a stack that is made in another way.
+    pub(crate) fn with_stack(
+        &mut self,
+        make: impl FnOnce() -> Result<Stack>,
+        start: &[&str],
+        sentences: &[Named<StackCheck>],
+    ) {
         let chosen = self.chosen(sentences);
         if chosen.is_empty() {
             return;
         }
         let failed_before = self.failed.len();
-        let stack = match Stack::new(name) {
+        let stack = match make() {
             Ok(stack) => stack,
             Err(error) => return self.fail_all(&chosen, &error),
         };
+        let began = Instant::now();
         let started = if start.is_empty() {
             Ok(String::new())
         } else {
@@ -74,6 +85,11 @@ impl Runner {
         };
         match started {
             Ok(_) => {
+                if !start.is_empty() {
+                    let table = figures::table(&stack).unwrap_or_else(|error| format!("{error:#}"));
+                    let seconds = began.elapsed().as_secs_f64();
+                    println!("from nothing to all healthy: {seconds:.1} s\n{table}");
+                }
                 for (name, sentence) in chosen {
                     self.report(name, || sentence(&stack));
                 }

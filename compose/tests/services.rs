@@ -28,12 +28,22 @@ pub(crate) fn targets_up(stack: &Stack) -> Result<usize> {
     Ok(api.len())
 }
 
+/// As a query string takes it.
+pub(crate) fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| {
+            if byte.is_ascii_alphanumeric() {
+                char::from(byte).to_string()
+            } else {
+                format!("%{byte:02X}")
+            }
+        })
+        .collect()
+}
+
 /// The values of a query.
 pub(crate) fn query(stack: &Stack, expression: &str) -> Result<Vec<f64>> {
-    let target = format!(
-        "/api/v1/query?query={}",
-        expression.replace(' ', "%20").replace('"', "%22")
-    );
+    let target = format!("/api/v1/query?query={}", encoded(expression));
     let answer = Connection::plain(stack.prometheus_port)?
         .get("localhost", &target)?
         .json()?;
@@ -42,6 +52,57 @@ pub(crate) fn query(stack: &Stack, expression: &str) -> Result<Vec<f64>> {
         .iter()
         .map(|sample| Ok(sample["value"][1].as_str().context("no value")?.parse()?))
         .collect()
+}
+
+/// A target that is down is a service nobody watches.
+pub(crate) fn every_target_is_up(stack: &Stack) -> Result<()> {
+    let mut jobs = vec![
+        "alertmanager",
+        "api",
+        "cadvisor",
+        "node",
+        "postgres",
+        "prometheus",
+        "redis",
+        "socket-proxy",
+        "traefik",
+    ];
+    if stack.has_grafana() {
+        jobs.push("grafana");
+    }
+    eventually(|| {
+        let answer = Connection::plain(stack.prometheus_port)?
+            .get("localhost", "/api/v1/targets?state=active")?
+            .json()?;
+        let targets = answer["data"]["activeTargets"]
+            .as_array()
+            .context("no list of targets")?;
+        let mut up = BTreeSet::new();
+        for target in targets {
+            let job = target["labels"]["job"].as_str().unwrap_or_default();
+            if job == "grafana" && !stack.has_grafana() {
+                continue;
+            }
+            ensure!(
+                target["health"] == "up",
+                "{} is {}: {}",
+                target["scrapeUrl"],
+                target["health"],
+                target["lastError"]
+            );
+            up.insert(job);
+        }
+        ensure!(
+            up == jobs.iter().copied().collect(),
+            "the jobs with targets are {up:?}"
+        );
+        Ok(())
+    })?;
+    for expression in ["pg_up{job=\"postgres\"}", "redis_up{job=\"redis\"}"] {
+        let up = query(stack, expression)?;
+        ensure!(up == [1.0], "{expression} is {up:?}");
+    }
+    Ok(())
 }
 
 pub(crate) fn prometheus_scrapes_the_api(stack: &Stack) -> Result<()> {
@@ -187,12 +248,37 @@ pub(crate) fn redis_refuses_strangers_and_dangerous_commands(stack: &Stack) -> R
     Ok(())
 }
 
+/// Also those whose images cannot be had everywhere: what can be shown of them without.
+pub(crate) fn every_profile_is_a_valid_configuration(stack: &Stack) -> Result<()> {
+    let all = [("COMPOSE_PROFILES", "*"), ("TEST_GRAFANA_PROFILE", "host")];
+    let shown = stack.compose_with(&all, &["config", "--format", "json"])?;
+    ensure!(shown.success, "{}", shown.all);
+    let shown: Value = serde_json::from_str(&shown.stdout)?;
+    for service in ["grafana", "load", "node-exporter-desktop", "toolbox"] {
+        let service_is = &shown["services"][service];
+        ensure!(service_is["image"].is_string(), "no {service}");
+        ensure!(
+            service_is["read_only"] == true
+                && service_is["cap_drop"] == serde_json::json!(["ALL"])
+                && service_is["mem_limit"].is_string()
+                && service_is["pids_limit"].is_number()
+                && service_is["user"]
+                    .as_str()
+                    .is_some_and(|user| !user.starts_with('0')),
+            "{service} is not confined: {service_is}"
+        );
+    }
+    Ok(())
+}
+
 pub(crate) fn every_container_is_confined(stack: &Stack) -> Result<()> {
     let mut services = BTreeSet::new();
     for container in stack.containers()? {
         let service = service(&container)?;
         let host = &container["HostConfig"];
         let is_init = service == "init";
+        // Root without any of its capabilities: the owner of the Docker socket, and of the kernel's accounts.
+        let is_root = is_init || service == "socket-proxy" || service == "cadvisor";
         let is_one_shot = is_init || service == "migrate";
         let user = container["Config"]["User"].as_str().unwrap_or_default();
         ensure!(
@@ -228,11 +314,15 @@ pub(crate) fn every_container_is_confined(stack: &Stack) -> Result<()> {
             "{service}: its logs have no bound"
         );
         ensure!(
-            is_init || !(user.is_empty() || user.starts_with('0')),
+            is_root || !(user.is_empty() || user.starts_with('0')),
             "{service}: it runs as root"
         );
         ensure!(
-            !container["Mounts"].to_string().contains("docker.sock"),
+            host["NanoCpus"].as_u64() > Some(0),
+            "{service}: its processors have no bound"
+        );
+        ensure!(
+            service == "socket-proxy" || !container["Mounts"].to_string().contains("docker.sock"),
             "{service}: it holds the Docker socket"
         );
         ensure!(
@@ -242,19 +332,25 @@ pub(crate) fn every_container_is_confined(stack: &Stack) -> Result<()> {
         services.insert(service);
     }
     let all = [
+        "alertmanager",
         "api",
+        "cadvisor",
         "init",
         "migrate",
+        "node-exporter",
         "postgres",
+        "postgres-exporter",
         "prometheus",
         "redis",
+        "redis-exporter",
+        "socket-proxy",
         "traefik",
-    ]
-    .map(str::to_owned);
-    ensure!(
-        services == BTreeSet::from(all),
-        "the services are {services:?}"
-    );
+    ];
+    let mut all = BTreeSet::from(all.map(str::to_owned));
+    if stack.has_grafana() {
+        all.insert("grafana".to_owned());
+    }
+    ensure!(services == all, "the services are {services:?}");
     Ok(())
 }
 
@@ -283,8 +379,13 @@ pub(crate) fn only_the_edge_is_published_and_nothing_gets_out(stack: &Stack) -> 
             .context("no networks")?
             .keys()
         {
-            let way_out = way_out(stack, network)?;
-            ensure!(!way_out, "{service} can get out through {network}");
+            // Alerts are sent to the world, by one service on a network of its own.
+            let may = service == "alertmanager" && network.ends_with("_outbound");
+            ensure!(
+                way_out(stack, network)? == may,
+                "{service} can{} get out through {network}",
+                if may { "not" } else { "" }
+            );
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! One Compose project of our own: a unique name, free ports, its own folder for provided secrets, and an end.
 
-use crate::http::Authority;
+use crate::{acme, http::Authority};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::{
@@ -25,6 +25,7 @@ pub(crate) struct Stack {
     project: String,
     root: PathBuf,
     scratch: TempDir,
+    overlays: &'static [&'static str],
     environment: Vec<(String, String)>,
     /// Where Traefik listens for clear text.
     pub(crate) plain_port: u16,
@@ -33,6 +34,20 @@ pub(crate) struct Stack {
     /// Where Prometheus listens.
     pub(crate) prometheus_port: u16,
 }
+
+/// The images that are not ours, by their variable without `_IMAGE`.
+pub(crate) const IMAGES: [&str; 10] = [
+    "ALERTMANAGER",
+    "CADVISOR",
+    "NODE_EXPORTER",
+    "POSTGRES",
+    "POSTGRES_EXPORTER",
+    "PROMETHEUS",
+    "REDIS",
+    "REDIS_EXPORTER",
+    "SOCKET_PROXY",
+    "TRAEFIK",
+];
 
 /// What a command printed, and how it ended.
 pub(crate) struct Outcome {
@@ -59,7 +74,13 @@ impl Stack {
         fs::write(scratch.path().join("env"), "")?;
 
         let project = format!("tpstack-test-{name}-{}", process::id());
-        let [plain_port, tls_port, prometheus_port] = free_ports()?;
+        let [
+            plain_port,
+            tls_port,
+            prometheus_port,
+            alertmanager_port,
+            grafana_port,
+        ] = free_ports()?;
         let mut environment = vec![
             ("API_IMAGE".to_owned(), format!("{project}/api:test")),
             ("TPSTACK_BINARIES".to_owned(), path_text(&binaries)?),
@@ -70,24 +91,79 @@ impl Stack {
             ("HTTP_PORT".to_owned(), plain_port.to_string()),
             ("HTTPS_PORT".to_owned(), tls_port.to_string()),
             ("PROMETHEUS_PORT".to_owned(), prometheus_port.to_string()),
+            (
+                "ALERTMANAGER_PORT".to_owned(),
+                alertmanager_port.to_string(),
+            ),
+            ("GRAFANA_PORT".to_owned(), grafana_port.to_string()),
+            ("COMPOSE_PROFILES".to_owned(), "host".to_owned()),
+            // What the tests send comes from one address, as fast as it can.
+            ("RATE_LIMIT_AVERAGE".to_owned(), "0".to_owned()),
+            ("ALERT_GROUP_WAIT".to_owned(), "1s".to_owned()),
+            ("ALERT_GROUP_INTERVAL".to_owned(), "5s".to_owned()),
         ];
-        for image in ["POSTGRES", "REDIS", "TRAEFIK", "PROMETHEUS"] {
+        for image in IMAGES {
             let variable = format!("TESTBED_IMAGE_{image}");
             let reference =
                 env::var(&variable).with_context(|| format!("{variable} is not set; {REMEDY}"))?;
             environment.push((format!("{image}_IMAGE"), reference));
         }
-        let stack = Self {
+        let mut stack = Self {
             project,
             root,
             scratch,
+            overlays: &[],
             environment,
             plain_port,
             tls_port,
             prometheus_port,
         };
         stack.docker(&["version"]).context(REMEDY)?;
+        let socket = stack.docker(&[
+            "context",
+            "inspect",
+            "--format",
+            "{{.Endpoints.docker.Host}}",
+        ])?;
+        let files = stack.docker(&["info", "--format", "{{.DockerRootDir}}"])?;
+        let socket = socket.trim().trim_start_matches("unix://");
+        stack.set("DOCKER_SOCKET", socket);
+        stack.set("DOCKER_ROOT", files.trim());
+        stack.allow_for_grafana();
         Ok(stack)
+    }
+
+    /// Takes Let's Encrypt's place into the stack: with its overlay and an authority that is a container.
+    pub(crate) fn with_acme(mut self) -> Result<Self> {
+        let folder = self.scratch.path().join("acme");
+        acme::prepare(&folder)?;
+        self.overlays = &acme::OVERLAYS;
+        let image = env::var("TESTBED_IMAGE_PEBBLE")
+            .with_context(|| format!("TESTBED_IMAGE_PEBBLE is not set; {REMEDY}"))?;
+        self.set("PEBBLE_IMAGE", &image);
+        self.set("ACME_TEST_DIR", &path_text(&folder)?);
+        self.set("ACME_EMAIL", "someone@example.org");
+        self.set("ACME_SERVER", "https://pebble:14000/dir");
+        self.set("API_HOST", acme::HOST);
+        Ok(self)
+    }
+
+    /// Sets a variable for every later command.
+    fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// Grafana is in no package archive: where no registry can be reached, it is left out, and the testbed says so.
+    fn allow_for_grafana(&mut self) {
+        match env::var("TESTBED_IMAGE_GRAFANA") {
+            Ok(reference) if !reference.is_empty() => self.set("GRAFANA_IMAGE", &reference),
+            _ => self.set("TEST_GRAFANA_PROFILE", "not-here"),
+        }
+    }
+
+    /// Whether Grafana runs in it.
+    pub(crate) fn has_grafana(&self) -> bool {
+        self.image("GRAFANA_IMAGE").is_ok()
     }
 
     /// Runs `docker compose` in this project; anything but success is an error that holds the output.
@@ -111,7 +187,9 @@ impl Stack {
                 "--file",
                 "compose.yaml",
             ])
-            .args(["--file", "compose/tests/override.yaml", "--env-file"])
+            .args(["--file", "compose/tests/override.yaml"])
+            .args(self.overlays.iter().flat_map(|file| ["--file", file]))
+            .arg("--env-file")
             .arg(self.scratch.path().join("env"))
             .args(["--progress", "quiet"])
             .args(arguments)
@@ -262,13 +340,21 @@ impl Outcome {
 }
 
 /// Asks again until there is an answer, for two minutes at most; then the last error is the answer.
-pub(crate) fn eventually<T>(mut ask: impl FnMut() -> Result<T>) -> Result<T> {
-    let deadline = Instant::now() + Duration::from_mins(2);
+pub(crate) fn eventually<T>(ask: impl FnMut() -> Result<T>) -> Result<T> {
+    eventually_within(Duration::from_mins(2), ask)
+}
+
+/// The same, with another patience.
+pub(crate) fn eventually_within<T>(
+    patience: Duration,
+    mut ask: impl FnMut() -> Result<T>,
+) -> Result<T> {
+    let deadline = Instant::now() + patience;
     loop {
         match ask() {
             Ok(answer) => return Ok(answer),
             Err(error) if Instant::now() > deadline => {
-                return Err(error.context("not within two minutes"));
+                return Err(error.context(format!("not within {} s", patience.as_secs())));
             }
             Err(_) => thread::sleep(Duration::from_millis(100)),
         }
@@ -296,13 +382,16 @@ fn run(mut command: Command) -> Result<Outcome> {
 }
 
 /// Held all at once, so that they differ.
-fn free_ports() -> Result<[u16; 3]> {
-    let bind = || TcpListener::bind("127.0.0.1:0");
-    let listeners = [bind()?, bind()?, bind()?];
-    let [a, b, c] = listeners
-        .each_ref()
-        .map(|listener| listener.local_addr().map(|address| address.port()));
-    Ok([a?, b?, c?])
+fn free_ports<const COUNT: usize>() -> Result<[u16; COUNT]> {
+    let mut listeners = Vec::with_capacity(COUNT);
+    for _ in 0..COUNT {
+        listeners.push(TcpListener::bind("127.0.0.1:0")?);
+    }
+    let mut ports = [0; COUNT];
+    for (port, listener) in ports.iter_mut().zip(&listeners) {
+        *port = listener.local_addr()?.port();
+    }
+    Ok(ports)
 }
 
 fn path_text(path: &Path) -> Result<String> {
