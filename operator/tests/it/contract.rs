@@ -64,7 +64,7 @@ fn mounted(path: &str, files: &Path) -> String {
     file.to_str().unwrap().to_owned()
 }
 
-fn secret(stack: &Stack, reference: &Value) -> String {
+pub(crate) fn secret(stack: &Stack, reference: &Value) -> String {
     let component = [Component::Postgres, Component::Redis]
         .into_iter()
         .find(|component| reference["name"] == component.credentials_name(&stack.name))

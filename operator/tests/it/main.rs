@@ -11,6 +11,7 @@ mod cli;
 mod contract;
 mod generated;
 mod hostile;
+mod parity;
 mod rbac;
 mod samples;
 mod scripts;
