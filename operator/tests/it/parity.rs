@@ -198,19 +198,30 @@ fn unless_the_apis_own_differs(add: &mut dyn FnMut(String, String)) -> impl FnMu
 fn compose(add: &mut dyn FnMut(String, String)) {
     let file: Value = serde_saphyr::from_str(&text("compose/compose.yaml")).unwrap();
     let services = resolved(&file["services"]);
-    let seconds = |service: &Value| {
-        text_of(&service["stop_grace_period"])
-            .trim_end_matches('s')
-            .to_owned()
-    };
-    let pairs = |service: &Value| -> Vec<(String, String)> {
-        let fields = service["environment"].as_object().unwrap();
-        fields
-            .iter()
-            .map(|(name, value)| (name.clone(), text_of(value)))
-            .collect()
-    };
+    compose_api(&services, add);
+    compose_postgres(&services["postgres"], add);
+    compose_redis(&services["redis"], add);
+    compose_scrape(add);
+    add("exporters".to_owned(), "postgres, redis".to_owned());
+    add("alert rules".to_owned(), "prometheus/rules".to_owned());
+    add("dashboards".to_owned(), "grafana/dashboards".to_owned());
+}
 
+fn seconds(service: &Value) -> String {
+    text_of(&service["stop_grace_period"])
+        .trim_end_matches('s')
+        .to_owned()
+}
+
+fn pairs(service: &Value) -> Vec<(String, String)> {
+    let fields = service["environment"].as_object().unwrap();
+    fields
+        .iter()
+        .map(|(name, value)| (name.clone(), text_of(value)))
+        .collect()
+}
+
+fn compose_api(services: &Value, add: &mut dyn FnMut(String, String)) {
     let api = &services["api"];
     environment(pairs(api).into_iter(), "api", add);
     add("api image".to_owned(), text_of(&api["image"]));
@@ -242,8 +253,9 @@ fn compose(add: &mut dyn FnMut(String, String)) {
         "migrate",
         &mut unless_the_apis_own_differs(add),
     );
+}
 
-    let postgres = &services["postgres"];
+fn compose_postgres(postgres: &Value, add: &mut dyn FnMut(String, String)) {
     environment(
         pairs(postgres)
             .into_iter()
@@ -272,8 +284,9 @@ fn compose(add: &mut dyn FnMut(String, String)) {
         "postgres application".to_owned(),
         text("compose/postgres/initdb/10-application.sh"),
     );
+}
 
-    let redis = &services["redis"];
+fn compose_redis(redis: &Value, add: &mut dyn FnMut(String, String)) {
     add("redis image".to_owned(), text_of(&redis["image"]));
     add("redis user".to_owned(), uid(&redis["user"]));
     add("redis stop, seconds".to_owned(), seconds(redis));
@@ -303,7 +316,9 @@ fn compose(add: &mut dyn FnMut(String, String)) {
         add(format!("redis user {user}"), acl(&line));
     }
     add("redis health".to_owned(), "user health".to_owned());
+}
 
+fn compose_scrape(add: &mut dyn FnMut(String, String)) {
     let prometheus: Value =
         serde_saphyr::from_str(&text("compose/prometheus/prometheus.yml")).unwrap();
     let scraped = prometheus["scrape_configs"].as_array().unwrap();
@@ -324,9 +339,6 @@ fn compose(add: &mut dyn FnMut(String, String)) {
         "scraped every".to_owned(),
         text_of(&prometheus["global"]["scrape_interval"]),
     );
-    add("exporters".to_owned(), "postgres, redis".to_owned());
-    add("alert rules".to_owned(), "prometheus/rules".to_owned());
-    add("dashboards".to_owned(), "grafana/dashboards".to_owned());
 }
 
 fn uid(user: &Value) -> String {
