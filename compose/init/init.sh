@@ -373,7 +373,19 @@ ensure_alert_receivers() {
     say "wrote whom Alertmanager tells; if it is running already: docker compose restart alertmanager"
 }
 
-# ----------------------------------------------------------------------------------------------------------------------
+# --- The rest ---------------------------------------------------------------------------------------------------------
+
+: "${RATE_LIMIT_AVERAGE=200}" "${RATE_LIMIT_BURST=400}" "${HSTS_SECONDS=3600}" "${API_STICKY=false}" "${API_READY_PATH=/}"
+
+check_traefik_settings() {
+    for name in RATE_LIMIT_AVERAGE RATE_LIMIT_BURST HSTS_SECONDS; do
+        eval "value=\$$name"
+        printf '%s' "$value" | grep -qxE '[0-9]{1,9}' || refuse "$name must be a whole number; it is '$value'"
+    done
+    case $API_STICKY in true | false) ;; *) refuse "API_STICKY must be true or false; it is '$API_STICKY'" ;; esac
+    printf '%s' "$API_READY_PATH" | grep -qxE '/[A-Za-z0-9._~/?=&-]*' ||
+        refuse "API_READY_PATH must be a path like /health/ready; it is '$API_READY_PATH'"
+}
 
 # The services read their settings from the repository, as users of their own: under a strict umask, git made it
 # readable by its owner only.
@@ -392,6 +404,7 @@ check_host() {
 check_host API_HOST "$API_HOST" api.localhost
 check_host TRAEFIK_HOST "$TRAEFIK_HOST" traefik.localhost
 [ "$API_HOST" != "$TRAEFIK_HOST" ] || refuse "API_HOST and TRAEFIK_HOST are the same name, '$API_HOST'"
+check_traefik_settings
 check_settings_are_readable
 ensure_passwords
 ensure_tls

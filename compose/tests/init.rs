@@ -186,6 +186,32 @@ pub(crate) fn a_new_host_gets_a_new_authority_and_certificate(stack: &Stack) -> 
     Ok(())
 }
 
+/// Each of them would be found out later only, or never: as routes that are not there, as alerts that do not arrive.
+pub(crate) fn a_wrong_knob_is_named_with_its_value(stack: &Stack) -> Result<()> {
+    let before = digests(stack)?;
+    for (knob, value, why) in [
+        ("RATE_LIMIT_AVERAGE", "many", "must be a whole number"),
+        ("RATE_LIMIT_BURST", "-1", "must be a whole number"),
+        ("HSTS_SECONDS", "1h", "must be a whole number"),
+        ("API_STICKY", "yes", "must be true or false"),
+        ("API_READY_PATH", "ready", "must be a path"),
+        ("API_HOST", "traefik.localhost", "are the same name"),
+        ("TRAEFIK_HOST", "a b", "must be a host name"),
+        ("ALERT_SMTP_TLS", "maybe", "must be true or false"),
+        ("ALERT_REPEAT_INTERVAL", "4 hours", "must be a duration"),
+    ] {
+        let outcome = stack.init(&[(knob, value)])?;
+        refused(&outcome, why)?;
+        ensure!(
+            outcome.all.contains(knob) && outcome.all.contains(value),
+            "{knob}={value}: {}",
+            outcome.all
+        );
+    }
+    ensure!(digests(stack)? == before, "a refusal changed a secret");
+    Ok(())
+}
+
 /// The repository itself is not touched: the check is shown a copy of its folders.
 pub(crate) fn settings_that_services_cannot_read_are_named(stack: &Stack) -> Result<()> {
     let said = stack.run_in_init(

@@ -58,6 +58,7 @@ fn main() -> ExitCode {
             init::a_provided_password_cannot_replace_one_in_use,
             init::a_provided_certificate_is_used_and_a_wrong_key_refused,
             init::a_new_host_gets_a_new_authority_and_certificate,
+            init::a_wrong_knob_is_named_with_its_value,
             init::settings_that_services_cannot_read_are_named,
             init::files_are_readable_by_their_own_service_only,
             alerting::receivers_follow_knobs_and_secrets,
