@@ -35,6 +35,12 @@ up: ## The whole stack with Docker Compose
 down: ## Stops the stack; its data stays
 	docker compose down
 
+# What the exercise is told to do.
+DO := list
+
+lab: ## A fault to find in the running stack: make lab DO="break" (then check, hint, fix; compose/lab.d)
+	@compose/lab $(DO)
+
 # ---- tests -------------------------------------------------------------------------------------------------------
 
 test: ## Every level of tests, from a bare machine; ends with a table
@@ -155,6 +161,6 @@ images: ## Our images, tagged tpstack/api and tpstack/tpstack with the version
 	@version=$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 	for target in api tpstack; do docker build --target "$$target" --tag "tpstack/$$target:$$version" .; done
 
-.PHONY: help run up down test compile test-binaries binaries test-unit test-service test-control-plane control-plane-binary \
+.PHONY: help run up down lab test compile test-binaries binaries test-unit test-service test-control-plane control-plane-binary \
 	control-plane-campaign campaign campaign-replay test-compose \
 	test-cluster e2e bench-api generate fresh lint images

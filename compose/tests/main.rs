@@ -20,6 +20,7 @@ mod files;
 mod http;
 mod init;
 mod items;
+mod lab;
 mod outage;
 mod rules;
 mod runner;
@@ -46,6 +47,8 @@ fn main() -> ExitCode {
         rules::every_alert_has_a_case_that_fires_and_one_that_is_silent,
         dashboards::every_dashboard_is_complete_and_can_be_reviewed,
         course::every_defect_of_the_course_is_answered_by_something_that_exists,
+        lab::every_scenario_has_a_file_or_a_deed_two_hints_and_a_solution,
+        lab::both_languages_say_the_same,
     ]);
 
     // What the one-shot `init` does, on a stack that never gets further.
@@ -121,6 +124,10 @@ fn main() -> ExitCode {
             alerting::a_stopped_api_is_told_by_web_hook_and_mail_and_its_return_too,
             items::a_migration_that_fails_is_named_and_the_api_stays,
             outage::down_and_up_keep_data_and_passwords,
+            lab::an_override_of_ones_own_is_left_alone,
+            lab::each_fault_is_found_by_check_and_mended_by_fix,
+            lab::one_fault_at_a_time,
+            lab::a_fix_that_was_killed_is_done_again,
         ],
     );
 

@@ -197,6 +197,34 @@ impl Stack {
         run(command)
     }
 
+    /// Runs `compose/lab` on this project, however it may end: what it writes goes to our own folder.
+    pub(crate) fn lab(&self, arguments: &[&str]) -> Result<Outcome> {
+        run(self.lab_command(arguments))
+    }
+
+    /// The same, not run yet.
+    pub(crate) fn lab_command(&self, arguments: &[&str]) -> Command {
+        let mut compose = format!(
+            "docker compose --project-name {} --env-file {}/env",
+            self.project,
+            self.scratch()
+        );
+        for file in ["compose.yaml", "compose/tests/override.yaml"]
+            .iter()
+            .chain(self.overlays)
+        {
+            compose = format!("{compose} --file {file}");
+        }
+        let mut command = self.command_named("compose/lab");
+        command
+            .args(arguments)
+            .env("LAB_COMPOSE", compose)
+            .env("LAB_HOME", self.scratch.path())
+            .env("LAB_LOOKS", "1")
+            .env("LC_ALL", "C");
+        command
+    }
+
     /// Runs a command in a service's running container.
     pub(crate) fn exec(&self, service: &str, arguments: &[&str]) -> Result<String> {
         self.compose(&[&["exec", "--no-TTY", service], arguments].concat())
@@ -301,7 +329,11 @@ impl Stack {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new("docker");
+        self.command_named("docker")
+    }
+
+    fn command_named(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
         // The knobs of whoever runs the tests are not ours.
         for knob in [
             "API_HOST",
