@@ -356,7 +356,6 @@ alert_configuration() {
 }
 
 ensure_alert_receivers() {
-    check_alert_settings
     [ -d "$alerts" ] || mkdir -m 0755 "$alerts"
     for name in smtp-password alert-slack-url alert-webhook-url alert-watchdog-url; do
         if [ -s "$provided/$name" ]; then
@@ -404,7 +403,9 @@ check_host() {
 check_host API_HOST "$API_HOST" api.localhost
 check_host TRAEFIK_HOST "$TRAEFIK_HOST" traefik.localhost
 [ "$API_HOST" != "$TRAEFIK_HOST" ] || refuse "API_HOST and TRAEFIK_HOST are the same name, '$API_HOST'"
+# All that can be wrong, before anything is made.
 check_traefik_settings
+check_alert_settings
 check_settings_are_readable
 ensure_passwords
 ensure_tls
