@@ -32,6 +32,9 @@ run: ## The API on 127.0.0.1:5000, on a file and in memory: no service is needed
 up: ## The whole stack with Docker Compose
 	docker compose up --build --wait
 
+ca: ## The certificate of the stack's own authority, to tpstack-ca.crt
+	@docker compose cp traefik:/secrets/ca.crt tpstack-ca.crt
+
 down: ## Stops the stack; its data stays
 	docker compose down
 
@@ -161,6 +164,6 @@ images: ## Our images, tagged tpstack/api and tpstack/tpstack with the version
 	@version=$$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 	for target in api tpstack; do docker build --target "$$target" --tag "tpstack/$$target:$$version" .; done
 
-.PHONY: help run up down lab test compile test-binaries binaries test-unit test-service test-control-plane control-plane-binary \
+.PHONY: help run up ca down lab test compile test-binaries binaries test-unit test-service test-control-plane control-plane-binary \
 	control-plane-campaign campaign campaign-replay test-compose \
 	test-cluster e2e bench-api generate fresh lint images
