@@ -1,6 +1,6 @@
 //! Certificates from an authority that speaks ACME: Pebble, which Let's Encrypt tests its own clients with.
 
-use crate::stack::{Stack, eventually};
+use crate::{stack::Stack, wait::eventually};
 use anyhow::{Result, ensure};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use std::{fs, os::unix::fs::PermissionsExt, path::Path};

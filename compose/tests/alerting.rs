@@ -2,10 +2,10 @@
 
 use crate::{
     edge::connect,
-    http::Connection,
-    services::query,
+    prometheus::{self, query},
     sink::{Mailbox, Webhook},
-    stack::{HOST, Stack, eventually, eventually_within},
+    stack::{HOST, Stack},
+    wait::{eventually, eventually_within},
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
@@ -135,7 +135,7 @@ pub(crate) fn every_rule_is_loaded_and_can_be_evaluated(stack: &Stack) -> Result
     let files = crate::rules::files()?;
     let written: usize = files.iter().map(|file| file.rules.len()).sum();
     eventually(|| {
-        let groups = prometheus(stack, "/api/v1/rules")?;
+        let groups = prometheus::ask(stack, "/api/v1/rules")?;
         let groups = groups["groups"].as_array().context("no groups")?;
         let rules: Vec<&Value> = groups
             .iter()
@@ -266,7 +266,7 @@ fn away(stack: &Stack) -> Result<()> {
 
 /// The names of what fires now.
 pub(crate) fn firing(stack: &Stack) -> Result<Vec<String>> {
-    let alerts = prometheus(stack, "/api/v1/alerts")?;
+    let alerts = prometheus::ask(stack, "/api/v1/alerts")?;
     let alerts = alerts["alerts"].as_array().context("no list of alerts")?;
     let mut names: Vec<String> = alerts
         .iter()
@@ -275,12 +275,4 @@ pub(crate) fn firing(stack: &Stack) -> Result<Vec<String>> {
         .collect();
     names.sort();
     Ok(names)
-}
-
-/// The data of an answer of Prometheus' API.
-pub(crate) fn prometheus(stack: &Stack, target: &str) -> Result<Value> {
-    let mut answer = Connection::plain(stack.prometheus_port)?
-        .get("localhost", target)?
-        .json()?;
-    Ok(answer["data"].take())
 }

@@ -198,6 +198,16 @@ pub(crate) fn the_docker_api_is_open_for_reading_what_runs_and_nothing_else(
         stack.compose(&["ps", "--quiet", "postgres"])?.trim() == id,
         "Postgres is not the one it was"
     );
+    // Whoever is on call sees that somebody tried, and is not drowned in what is granted all day.
+    let log = stack.compose(&["logs", "--no-log-prefix", "socket-proxy"])?;
+    ensure!(
+        log.contains(&format!("GET /containers/{id}/export ")),
+        "nothing of it is in the log:\n{log}"
+    );
+    ensure!(
+        !log.contains("/containers/json "),
+        "what is granted is in the log:\n{log}"
+    );
     Ok(())
 }
 

@@ -1,10 +1,10 @@
 //! The dashboards: what can be read from the files, and every query asked of the running stack.
 
 use crate::{
-    alerting::prometheus,
     edge::connect,
-    services::encoded,
-    stack::{HOST, Stack, eventually, root},
+    prometheus,
+    stack::{HOST, Stack, root},
+    wait::eventually,
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
@@ -212,10 +212,9 @@ pub(crate) fn no_panel_is_empty_under_load(stack: &Stack) -> Result<()> {
                 let mut is_empty = panel["type"] != "row";
                 for query in queries(panel)? {
                     asked += 1;
-                    let target = format!("/api/v1/query?query={}", encoded(&query));
-                    let answer = prometheus(stack, &target)
+                    let series = prometheus::series(stack, &query)
                         .with_context(|| format!("{name}, {}: {query}", panel["title"]))?;
-                    is_empty &= answer["result"].as_array().is_none_or(Vec::is_empty);
+                    is_empty &= series.is_empty();
                 }
                 let title = panel["title"].as_str().unwrap_or_default();
                 if is_empty && !SILENT.contains(&title) {

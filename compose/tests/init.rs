@@ -1,9 +1,6 @@
 //! The one-shot `init`: whole or nothing, never twice, the user's values first.
 
-use crate::{
-    secrets::digests,
-    stack::{Outcome, Stack},
-};
+use crate::{outcome::Outcome, secrets::digests, stack::Stack};
 use anyhow::{Context, Result, ensure};
 use std::collections::BTreeSet;
 

@@ -3,7 +3,8 @@
 use crate::{
     data::sql,
     edge::connect,
-    stack::{HOST, Stack, eventually},
+    stack::{HOST, Stack},
+    wait::eventually,
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};

@@ -3,7 +3,8 @@
 use crate::{
     items,
     secrets::digests,
-    stack::{Stack, eventually_within, root},
+    stack::{Stack, root},
+    wait::{eventually, eventually_within},
 };
 use anyhow::{Context, Result, bail, ensure};
 use std::{
@@ -11,7 +12,6 @@ use std::{
     fs,
     path::PathBuf,
     process::{Command, Stdio},
-    thread,
     time::Duration,
 };
 
@@ -232,14 +232,25 @@ pub(crate) fn one_fault_at_a_time(stack: &Stack) -> Result<()> {
 
 pub(crate) fn a_fix_that_was_killed_is_done_again(stack: &Stack) -> Result<()> {
     let path = items::make(stack, "kept through the kill")?;
-    for pause in [300, 3000] {
+    let fault = PathBuf::from(stack.scratch()).join("compose.override.yaml");
+    let redis = || stack.compose(&["ps", "--all", "--quiet", "redis"]);
+    // Soon after it has begun, and in the middle of bringing the stack back.
+    for moment in ["the file is gone", "the container is another"] {
         succeed(stack, &["break", "full-disk"])?;
+        let faulty = redis()?;
         let mut fix = stack
             .lab_command(&["fix"])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()?;
-        thread::sleep(Duration::from_millis(pause));
+        eventually(|| {
+            ensure!(!fault.exists(), "the file is there");
+            ensure!(
+                moment == "the file is gone" || redis()? != faulty,
+                "the container is the faulty one"
+            );
+            Ok(())
+        })?;
         fix.kill()?;
         fix.wait()?;
         succeed(stack, &["fix"])?;
@@ -247,7 +258,7 @@ pub(crate) fn a_fix_that_was_killed_is_done_again(stack: &Stack) -> Result<()> {
         succeed(stack, &["fix"])?;
         ensure!(
             checked(stack)?.is_none(),
-            "killed after {pause} ms, it is not mended"
+            "killed when {moment}, it is not mended"
         );
     }
     items::has_name(stack, &path, "kept through the kill")

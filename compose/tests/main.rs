@@ -22,12 +22,15 @@ mod init;
 mod items;
 mod lab;
 mod outage;
+mod outcome;
+mod prometheus;
 mod rules;
 mod runner;
 mod secrets;
 mod services;
 mod sink;
 mod stack;
+mod wait;
 
 use self::{runner::Runner, stack::Stack};
 use std::process::ExitCode;
@@ -119,6 +122,7 @@ fn main() -> ExitCode {
             outage::the_api_answers_without_redis_and_caches_again_after,
             outage::every_replica_is_scraped_and_gets_requests,
             outage::replicas_share_the_cache,
+            outage::a_client_stays_with_a_replica_if_that_is_asked_for,
             edge::who_asks_too_often_is_told_to_wait,
             outage::a_stopped_replica_loses_no_request,
             alerting::a_stopped_api_is_told_by_web_hook_and_mail_and_its_return_too,

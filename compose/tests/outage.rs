@@ -5,9 +5,10 @@ use crate::{
     edge::connect,
     http::Connection,
     items,
+    prometheus::{query, targets_up},
     secrets::digests,
-    services::{query, targets_up},
-    stack::{HOST, Stack, eventually},
+    stack::{HOST, Stack},
+    wait::eventually,
 };
 use anyhow::{Context, Result, anyhow, ensure};
 use std::{
@@ -80,6 +81,38 @@ pub(crate) fn replicas_share_the_cache(stack: &Stack) -> Result<()> {
     }
     // At most one minute ended meanwhile.
     ensure!(answers.len() <= 2, "they tell {answers:?}");
+    Ok(())
+}
+
+/// Off unless it is asked for; then whoever keeps the cookie keeps the replica.
+pub(crate) fn a_client_stays_with_a_replica_if_that_is_asked_for(stack: &Stack) -> Result<()> {
+    let ours = connect(stack)?.get(HOST, "/health")?;
+    ensure!(
+        ours.header("set-cookie").is_none(),
+        "a cookie nobody asked for: {ours:?}"
+    );
+    let scale = format!("api={REPLICAS}");
+    let up = ["up", "--wait", "--no-deps", "--scale", &scale, "api"];
+    let sticky = stack.compose_with(&[("API_STICKY", "true")], &up)?;
+    ensure!(sticky.success, "{}", sticky.all);
+    let mut connection = connect(stack)?;
+    let cookie = eventually(|| {
+        let answer = connection.get(HOST, "/health")?;
+        let cookie = answer.header("set-cookie").context("no cookie")?;
+        Ok(cookie.split(';').next().unwrap_or_default().to_owned())
+    })?;
+    let asked_for = r#"app_requests_total{job="api",endpoint="/api/items"}"#;
+    let header = format!("Cookie: {cookie}");
+    for _ in 0..30 {
+        let answer = connection.get_with(HOST, "/api/items", &header)?;
+        ensure!(answer.status == 200, "a request failed: {}", answer.status);
+    }
+    eventually(|| {
+        let each = query(stack, &format!("sum by (instance) ({asked_for} > 0)"))?;
+        ensure!(each == [30.0], "requests by replica: {each:?}");
+        Ok(())
+    })?;
+    stack.compose(&up)?;
     Ok(())
 }
 

@@ -2,57 +2,13 @@
 
 use crate::{
     data::sql,
-    http::Connection,
-    stack::{Stack, eventually},
+    prometheus::{self, query, targets_up},
+    stack::Stack,
+    wait::eventually,
 };
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::collections::BTreeSet;
-
-/// How many targets of the job `api` are up, once none is in another state.
-pub(crate) fn targets_up(stack: &Stack) -> Result<usize> {
-    let answer = Connection::plain(stack.prometheus_port)?
-        .get("localhost", "/api/v1/targets?state=active")?
-        .json()?;
-    let targets = answer["data"]["activeTargets"]
-        .as_array()
-        .context("no list of targets")?;
-    let api: Vec<&Value> = targets
-        .iter()
-        .filter(|target| target["labels"]["job"] == "api")
-        .collect();
-    ensure!(
-        api.iter().all(|target| target["health"] == "up"),
-        "not all targets are up: {api:?}"
-    );
-    Ok(api.len())
-}
-
-/// As a query string takes it.
-pub(crate) fn encoded(text: &str) -> String {
-    text.bytes()
-        .map(|byte| {
-            if byte.is_ascii_alphanumeric() {
-                char::from(byte).to_string()
-            } else {
-                format!("%{byte:02X}")
-            }
-        })
-        .collect()
-}
-
-/// The values of a query.
-pub(crate) fn query(stack: &Stack, expression: &str) -> Result<Vec<f64>> {
-    let target = format!("/api/v1/query?query={}", encoded(expression));
-    let answer = Connection::plain(stack.prometheus_port)?
-        .get("localhost", &target)?
-        .json()?;
-    let samples = answer["data"]["result"].as_array().context("no result")?;
-    samples
-        .iter()
-        .map(|sample| Ok(sample["value"][1].as_str().context("no value")?.parse()?))
-        .collect()
-}
 
 /// A target that is down is a service nobody watches.
 pub(crate) fn every_target_is_up(stack: &Stack) -> Result<()> {
@@ -71,14 +27,9 @@ pub(crate) fn every_target_is_up(stack: &Stack) -> Result<()> {
         jobs.push("grafana");
     }
     eventually(|| {
-        let answer = Connection::plain(stack.prometheus_port)?
-            .get("localhost", "/api/v1/targets?state=active")?
-            .json()?;
-        let targets = answer["data"]["activeTargets"]
-            .as_array()
-            .context("no list of targets")?;
+        let targets = prometheus::targets(stack)?;
         let mut up = BTreeSet::new();
-        for target in targets {
+        for target in &targets {
             let job = target["labels"]["job"].as_str().unwrap_or_default();
             if job == "grafana" && !stack.has_grafana() {
                 continue;

@@ -1,20 +1,22 @@
 //! One Compose project of our own: a unique name, free ports, its own folder for provided secrets, and an end.
 
-use crate::{acme, http::Authority};
-use anyhow::{Context, Result, bail, ensure};
+use crate::{
+    acme,
+    http::Authority,
+    outcome::{Outcome, run},
+};
+use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::{
     env, fs,
     net::TcpListener,
     path::{Path, PathBuf},
     process::{self, Command},
-    thread,
-    time::{Duration, Instant},
 };
 use tempfile::TempDir;
 
 /// What every failure for want of means ends with.
-const REMEDY: &str =
+pub(crate) const REMEDY: &str =
     "this level needs a Docker engine, images and binaries: run it by `make test-compose`";
 
 /// The host the stack is asked for, the default of `API_HOST`.
@@ -48,16 +50,6 @@ pub(crate) const IMAGES: [&str; 10] = [
     "SOCKET_PROXY",
     "TRAEFIK",
 ];
-
-/// What a command printed, and how it ended.
-pub(crate) struct Outcome {
-    /// Whether it exited 0.
-    pub(crate) success: bool,
-    /// Standard output.
-    pub(crate) stdout: String,
-    /// Standard output, then standard error.
-    pub(crate) all: String,
-}
 
 impl Stack {
     /// A project with nothing started in it.
@@ -364,53 +356,10 @@ impl Drop for Stack {
     }
 }
 
-impl Outcome {
-    fn ok(self, command: &str) -> Result<String> {
-        ensure!(self.success, "`{command}` failed:\n{}", self.all);
-        Ok(self.stdout)
-    }
-}
-
-/// Asks again until there is an answer, for two minutes at most; then the last error is the answer.
-pub(crate) fn eventually<T>(ask: impl FnMut() -> Result<T>) -> Result<T> {
-    eventually_within(Duration::from_mins(2), ask)
-}
-
-/// The same, with another patience.
-pub(crate) fn eventually_within<T>(
-    patience: Duration,
-    mut ask: impl FnMut() -> Result<T>,
-) -> Result<T> {
-    let deadline = Instant::now() + patience;
-    loop {
-        match ask() {
-            Ok(answer) => return Ok(answer),
-            Err(error) if Instant::now() > deadline => {
-                return Err(error.context(format!("not within {} s", patience.as_secs())));
-            }
-            Err(_) => thread::sleep(Duration::from_millis(100)),
-        }
-    }
-}
-
 /// The repository's root.
 pub(crate) fn root() -> PathBuf {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
     manifest.parent().unwrap_or(manifest).to_owned()
-}
-
-fn run(mut command: Command) -> Result<Outcome> {
-    let output = match command.output() {
-        Ok(output) => output,
-        Err(error) => bail!("cannot run docker: {error}; {REMEDY}"),
-    };
-    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
-    let all = format!("{stdout}{}", String::from_utf8_lossy(&output.stderr));
-    Ok(Outcome {
-        success: output.status.success(),
-        stdout,
-        all,
-    })
 }
 
 /// Held all at once, so that they differ.
