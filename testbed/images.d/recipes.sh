@@ -275,13 +275,7 @@ layer_socket_proxy() {
     install -d -o 99 -g 99 -m 755 "$root/var/lib/haproxy"
 }
 
-# As in the official image, the program and the files of its tests: configurations, and a certificate for the names `pebble` and
-# `localhost` with the authority that signed it.
 layer_pebble() {
-    local module
-    module=$("$TESTBED_HOME/tools" path pebble-module)
     install -d -m 1777 "$2/tmp"
-    install -m 755 "$("$TESTBED_HOME/tools" path pebble)" "$2/app"
-    cp -r "$module/test" "$2/test"
-    chmod -R u+w "$2/test"
+    program "$("$TESTBED_HOME/tools" path pebble)" "$2" /app
 }
