@@ -175,7 +175,7 @@ make_ca() {
     openssl req -new -x509 -config /tmp/ca.cnf -key /tmp/ca.key -sha256 -days 3650 -out /tmp/ca.crt
     cat /tmp/ca.crt /tmp/ca.key >/tmp/ca.pem
     install_file /tmp/ca.pem "$ca" 0400 0
-    say "made a local authority for localhost and $API_HOST; how to trust it: compose/README.md"
+    say "made a local authority for localhost, $API_HOST and $TRAEFIK_HOST; how to trust it: compose/README.md"
 }
 
 # With acme.yaml another authority vouches for API_HOST; Traefik asks for no name that it has a certificate for already.
