@@ -118,7 +118,7 @@ bench-api: ## The API's cost beside an Express peer and a floor: a table, a plot
 
 # ---- what is generated, and checks -------------------------------------------------------------------------------
 
-generate: ## Writes what is generated: the CRD, its copy in the chart, install.yaml
+generate: ## Writes what is generated: the CRD, its copy in the chart, install.yaml, the table of fields
 	@mkdir -p target
 	# With the features of every other verb: dependencies are compiled once.
 	$(CARGO) build --quiet $(ALL) --bin tpstack
@@ -129,9 +129,10 @@ generate: ## Writes what is generated: the CRD, its copy in the chart, install.y
 	helm=$$(testbed/tools path helm)
 	charts/render "$$helm" >target/install.yaml
 	cp target/install.yaml manifests/install.yaml
+	UPDATE_DOCS=1 $(CARGO) test --quiet $(ALL) --test it fields::the_table >target/fields.log || { cat target/fields.log; exit 1; }
 
 fresh: ## Fails if what is generated is not what is committed
-	@before=$$(sha256sum manifests/crd/tpstacks.yaml charts/tpstack/files/tpstacks.yaml manifests/install.yaml)
+	@before=$$(sha256sum manifests/crd/tpstacks.yaml charts/tpstack/files/tpstacks.yaml manifests/install.yaml docs/fields.md)
 	$(MAKE) --no-print-directory generate
 	if ! sha256sum --check --quiet <<<"$$before"; then
 		echo "generated files were not up to date; they are now: look at git diff and commit" >&2

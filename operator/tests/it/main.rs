@@ -9,6 +9,7 @@
 
 mod cli;
 mod contract;
+mod fields;
 mod generated;
 mod hostile;
 mod parity;

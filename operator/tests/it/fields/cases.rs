@@ -1,0 +1,157 @@
+//! For each field a value, and a spec in which it is another one.
+
+use serde_json::{Value, json};
+
+/// A field given a value.
+pub(super) struct Case {
+    /// Which field, below `spec`.
+    pub(super) path: &'static str,
+    /// The spec before.
+    pub(super) base: Value,
+    /// The value of the field after.
+    pub(super) value: Value,
+    /// Other fields that have to go with it, such as the member that a mode asks for.
+    pub(super) along: Vec<(&'static str, Value)>,
+}
+
+/// Fields that no child shows.
+pub(super) fn told_by_the_status_alone() -> [&'static str; 3] {
+    [
+        // Nothing is written while it is true.
+        "paused",
+        // One value each so far.
+        "postgres.engine",
+        "postgres.version",
+    ]
+}
+
+/// A spec with every child there can be.
+fn whole() -> Value {
+    json!({
+        "api": {"image": "registry.example.org/app:1"},
+        "ingress": {"hosts": ["a.example.org"]},
+        "monitoring": {"mode": "Enabled"},
+    })
+}
+
+fn case(path: &'static str, base: Value, value: Value) -> Case {
+    Case {
+        path,
+        base,
+        value,
+        along: Vec::new(),
+    }
+}
+
+/// A case of a mode, which asks for a member.
+fn mode(path: &'static str, base: Value, value: Value, member: &'static str, is: Value) -> Case {
+    Case {
+        along: vec![(member, is)],
+        ..case(path, base, value)
+    }
+}
+
+/// The cases of every part of the spec.
+pub(super) fn all() -> Vec<Case> {
+    [stack(), api(), ingress(), stores(), monitoring()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+fn stack() -> Vec<Case> {
+    vec![
+        case("paused", whole(), json!(true)),
+        case("stopped", whole(), json!(true)),
+        case("stopped", autoscaled(), json!(true)),
+        case("deletionPolicy", whole(), json!("Delete")),
+    ]
+}
+
+fn autoscaled() -> Value {
+    json!({"api": {
+        "resources": {"requests": {"cpu": "50m"}},
+        "autoscaling": {"minReplicas": 2, "maxReplicas": 4},
+    }})
+}
+
+fn api() -> Vec<Case> {
+    vec![
+        case("api.image", json!({}), json!("registry.example.org/app:2")),
+        case("api.image", whole(), json!("registry.example.org/app:2")),
+        case(
+            "api.image",
+            json!({"api": {"image": "registry.example.org/app:1", "migrate": {"command": ["app", "migrate"]}}}),
+            json!("registry.example.org/app:2"),
+        ),
+        case("api.migrate.command", whole(), json!(["app", "migrate"])),
+        case("api.replicas", whole(), json!(7)),
+        case(
+            "api.env",
+            json!({}),
+            json!([{"name": "LOG_LEVEL", "value": "debug"}]),
+        ),
+        case(
+            "api.resources",
+            json!({}),
+            json!({"requests": {"cpu": "10m"}}),
+        ),
+        case("api.autoscaling.minReplicas", autoscaled(), json!(3)),
+        case("api.autoscaling.maxReplicas", autoscaled(), json!(9)),
+        case(
+            "api.autoscaling.targetCPUUtilizationPercentage",
+            autoscaled(),
+            json!(60),
+        ),
+    ]
+}
+
+fn ingress() -> Vec<Case> {
+    vec![
+        case("ingress.hosts", whole(), json!(["b.example.org"])),
+        case("ingress.hosts", json!({}), json!(["b.example.org"])),
+        case("ingress.entryPoints.http", whole(), json!("http")),
+        case("ingress.entryPoints.https", whole(), json!("https")),
+        case("ingress.redirectToHttps", whole(), json!(false)),
+        mode(
+            "ingress.tls.mode",
+            whole(),
+            json!("Secret"),
+            "ingress.tls.secret",
+            json!({"name": "a-tls"}),
+        ),
+        case(
+            "ingress.tls.secret.name",
+            json!({"ingress": {"hosts": ["a.example.org"], "tls": {"mode": "Secret", "secret": {"name": "a-tls"}}}}),
+            json!("b-tls"),
+        ),
+    ]
+}
+
+fn stores() -> Vec<Case> {
+    vec![
+        case("postgres.engine", whole(), json!("BuiltIn")),
+        case("postgres.version", whole(), json!("16")),
+        case("postgres.database", whole(), json!("shop")),
+        case("postgres.storage.size", whole(), json!("7Gi")),
+        case("postgres.storage.storageClassName", whole(), json!("fast")),
+        case("redis.engine", whole(), json!("Disabled")),
+        // The API of this release has a migration, with all that the API itself gets.
+        case("redis.engine", json!({}), json!("Disabled")),
+        case("redis.maxMemory", whole(), json!("96Mi")),
+        case("redis.persistence.mode", whole(), json!("None")),
+        case("redis.persistence.size", whole(), json!("1Gi")),
+    ]
+}
+
+fn monitoring() -> Vec<Case> {
+    vec![
+        case("monitoring.mode", whole(), json!("Disabled")),
+        case(
+            "monitoring.labels",
+            whole(),
+            json!({"release": "prometheus"}),
+        ),
+        case("monitoring.interval", whole(), json!("1m")),
+    ]
+}
