@@ -60,8 +60,9 @@ impl Bench {
     pub(crate) async fn start(options: Options) -> Result<Arc<Self>> {
         environment::apply(&manifests::roles());
         environment::apply(&operator::cli::crd()?);
-        environment::apply(&manifests::optional(manifests::TRAEFIK));
-        environment::apply(&manifests::optional(manifests::PROMETHEUS_OPERATOR));
+        for (project, _) in manifests::OPTIONAL {
+            environment::apply(&manifests::optional(project));
+        }
         let established = Command::new(&ENVIRONMENT.kubectl)
             .args([
                 "wait",

@@ -3,15 +3,12 @@
 use serde_json::json;
 
 use crate::harness::{
-    environment::{ENVIRONMENT, tpstack},
     kinds::{self, CHILDREN, Child},
-    made::{made_in, names},
     operator::Operator,
     pods::Kubelet,
     sandbox::Sandbox,
     setup::{self, PROMETHEUS_OPERATOR, TRAEFIK, install_optional, remove_optional},
     stack::{Stack, everything_on},
-    wait::{eventually, holds},
 };
 
 fn of_traefik(child: &Child) -> bool {
@@ -106,41 +103,6 @@ async fn an_operator_started_without_either_works_and_finds_them_later() {
         .await;
     missing(&stack, "IngressReady", "False").await;
     missing(&stack, "MonitoringReady", "True").await;
-    let expected = names(
-        "minimal",
-        CHILDREN
-            .into_iter()
-            .filter(|child| !of_traefik(child) && !of_prometheus(child)),
-    );
-    eventually(
-        &sandbox,
-        "every child but those of the missing kinds is there",
-        async || {
-            let made: Vec<String> = made_in(&sandbox).await.into_keys().collect();
-            holds(made == expected, || format!("there are {made:?}"))
-        },
-    )
-    .await;
-    // `tpstack render` shows the same for such a cluster.
-    let sample = ENVIRONMENT
-        .repository
-        .join("manifests/samples/minimal.yaml");
-    let sample = sample.to_str().expect("the repository's path is text");
-    let rendered = tpstack(&[
-        "render",
-        "-f",
-        sample,
-        "--without",
-        "traefik",
-        "--without",
-        "prometheus-operator",
-    ]);
-    for group in ["traefik.io", "monitoring.coreos.com"] {
-        assert!(
-            !rendered.contains(group),
-            "{group} was rendered though it was left out"
-        );
-    }
 
     install_optional(&sandbox, TRAEFIK).await;
     install_optional(&sandbox, PROMETHEUS_OPERATOR).await;

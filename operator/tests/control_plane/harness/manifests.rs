@@ -14,6 +14,12 @@ pub(crate) const PROMETHEUS_OPERATOR: (&str, &[&str]) = (
     &["servicemonitors.monitoring.coreos.com"],
 );
 
+/// Both, with their names on the command line of `tpstack render`.
+pub(crate) const OPTIONAL: [((&str, &[&str]), &str); 2] = [
+    (TRAEFIK, "traefik"),
+    (PROMETHEUS_OPERATOR, "prometheus-operator"),
+];
+
 /// Those CRDs of a project that a stack uses. (All of them would only make discovery slower.)
 pub(crate) fn optional((file, names): (&str, &[&str])) -> String {
     let path = ENVIRONMENT.crds.join(file);

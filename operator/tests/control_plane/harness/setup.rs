@@ -41,8 +41,9 @@ pub(crate) async fn ensure(sandbox: &Sandbox) {
         return;
     }
     install_definition(sandbox).await;
-    install_optional(sandbox, TRAEFIK).await;
-    install_optional(sandbox, PROMETHEUS_OPERATOR).await;
+    for (project, _) in manifests::OPTIONAL {
+        install_optional(sandbox, project).await;
+    }
     if !INSTALLED.load(Ordering::SeqCst) {
         apply(&manifests::roles());
         identity::write_kubeconfig(&sandbox.client).await;
