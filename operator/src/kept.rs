@@ -283,11 +283,21 @@ impl Words<'_> {
     }
 
     fn mismatch(&self, volume: &ObjectMeta, secret: &ObjectMeta) -> Loss {
+        let gone = |named: Option<&str>, now: String| named.is_some_and(|named| named != now);
+        // Two objects made anew from one backup name each other's former selves.
+        let restored = if gone(annotation(volume, CREDENTIALS_UID), uid(secret))
+            && gone(annotation(secret, VOLUME_UID), uid(volume))
+        {
+            " Each of them names one that is gone: so it is after a restore of the namespace by a backup tool, since restored objects get \
+             new UIDs, and if both came from the same backup they belong together."
+        } else {
+            ""
+        };
         Loss {
             reason: "RetainedDataMismatch",
             message: format!(
                 "PersistentVolumeClaim {} (UID {}) and Secret {} (UID {}) do not name each other, so it is not known that this password \
-                 opens this data. If they belong together: {}",
+                 opens this data.{restored} If they belong together: {}",
                 self.volume,
                 uid(volume),
                 self.secret,

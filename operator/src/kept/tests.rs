@@ -287,6 +287,22 @@ fn restored_credentials_need_the_command_that_pairs_them() {
 }
 
 #[test]
+fn a_restored_namespace_is_told_from_a_single_object_that_was_replaced() {
+    let both = observed(Some(("v2", tied_volume())), Some(("s2", tied_secret())));
+    let one = observed(Some(("v1", tied_volume())), Some(("s2", tied_secret())));
+    let words = "backup tool";
+    lost(
+        &decide(&stack(), &postgres(), &both),
+        "RetainedDataMismatch",
+        words,
+    );
+    let Verdict::Lost(loss) = decide(&stack(), &postgres(), &one) else {
+        panic!("a replaced Secret is no match")
+    };
+    assert!(!loss.message.contains(words), "{}", loss.message);
+}
+
+#[test]
 fn a_volume_that_replaced_another_needs_the_command_that_pairs_them() {
     let verdict = decide(
         &stack(),

@@ -222,7 +222,7 @@ async fn lost_credentials_stall_the_stack_and_are_never_made_up() {
         );
 
         // The copy is put back; it is another object, so the user has to say that it belongs to the volume.
-        restore(&sandbox, &copy).await;
+        sandbox.restore(&kinds::SECRET, &copy).await;
         let message = stack.stalled("RetainedDataMismatch").await;
         paste(&last_command(&message));
         stack.ready().await;
@@ -329,23 +329,6 @@ async fn made_again(stack: &Stack<'_>, child: Child, lost: &str) {
         },
     )
     .await;
-}
-
-/// Puts an object back from a copy, as a backup tool does: without what only the server may say.
-async fn restore(sandbox: &Sandbox, copy: &Value) {
-    let mut copy = copy.clone();
-    let metadata = copy["metadata"]
-        .as_object_mut()
-        .expect("an object has metadata");
-    for key in [
-        "uid",
-        "resourceVersion",
-        "creationTimestamp",
-        "managedFields",
-    ] {
-        metadata.remove(key);
-    }
-    sandbox.create(&kinds::SECRET, copy).await;
 }
 
 fn generation(object: &Value) -> i64 {

@@ -55,23 +55,9 @@ async fn kept_data_that_does_not_belong_together_is_not_taken_up() {
     sandbox
         .destroy(&kinds::VOLUME_CLAIM, "shop-postgres-data")
         .await;
-    let metadata = claim["metadata"]
-        .as_object_mut()
-        .expect("an object has metadata");
-    for key in [
-        "uid",
-        "resourceVersion",
-        "creationTimestamp",
-        "managedFields",
-        "finalizers",
-        "deletionTimestamp",
-    ] {
-        metadata.remove(key);
-    }
-    metadata["annotations"]["tpstack.dev/credentials-uid"] =
+    claim["metadata"]["annotations"]["tpstack.dev/credentials-uid"] =
         json!("00000000-0000-0000-0000-000000000000");
-    claim.as_object_mut().expect("an object").remove("status");
-    let claim = sandbox.create(&kinds::VOLUME_CLAIM, claim).await;
+    let claim = sandbox.restore(&kinds::VOLUME_CLAIM, &claim).await;
 
     let again = sandbox.stack("shop", json!({})).await;
     let message = again.stalled("RetainedDataMismatch").await;
@@ -105,6 +91,48 @@ async fn kept_data_that_does_not_belong_together_is_not_taken_up() {
             .await),
         uid(&claim)
     );
+}
+
+#[tokio::test]
+async fn a_namespace_restored_by_a_backup_tool_is_told_so_and_goes_on_by_its_commands() {
+    let sandbox = Sandbox::shared().await;
+    let kubelet = Kubelet::start(&sandbox);
+    let stack = sandbox.stack("shop", json!({})).await;
+    stack.ready().await;
+    let copies = stack.each(kept(), Clone::clone).await;
+    stack.delete().await;
+    left(&stack, names("shop", kept())).await;
+    drop(kubelet);
+    for (kind, name) in kept() {
+        let name = format!("shop-{name}");
+        sandbox.destroy(&kind, &name).await;
+        sandbox
+            .restore(&kind, &copies[&format!("{}/{name}", kind.kind)])
+            .await;
+    }
+
+    // The stack itself comes back too, and knows nothing of what was before.
+    let again = sandbox.stack("shop", json!({})).await;
+    let _kubelet = Kubelet::start(&sandbox);
+    for store in ["postgres", "redis"] {
+        let what = format!("the data of {store} is told of");
+        let told = eventually(&sandbox, &what, async || {
+            let stalled = again.condition("Stalled").await.ok_or("nothing is told")?;
+            let is_it = stalled.reason == "RetainedDataMismatch"
+                && stalled.message.contains(&format!("shop-{store}-data"));
+            holds(is_it, || format!("it is {stalled:?}"))?;
+            Ok(stalled.message)
+        })
+        .await;
+        assert!(told.contains("backup tool"), "{told}");
+        paste(&last_command(&told));
+    }
+    again.ready().await;
+    let passwords = |object: &Value| object["data"]["password"].clone();
+    let now = again.each(kept(), Clone::clone).await;
+    for (name, copy) in &copies {
+        assert_eq!(passwords(copy), passwords(&now[name]), "{name}");
+    }
 }
 
 #[tokio::test]

@@ -194,6 +194,26 @@ impl Sandbox {
         uid
     }
 
+    /// Puts an object back from a copy, as a backup tool does: without what only the server may say.
+    pub(crate) async fn restore(&self, kind: &Kind, copy: &Value) -> Value {
+        let mut copy = copy.clone();
+        let metadata = copy["metadata"]
+            .as_object_mut()
+            .expect("an object has metadata");
+        for key in [
+            "uid",
+            "resourceVersion",
+            "creationTimestamp",
+            "deletionTimestamp",
+            "finalizers",
+            "managedFields",
+        ] {
+            metadata.remove(key);
+        }
+        copy.as_object_mut().expect("an object").remove("status");
+        self.create(kind, copy).await
+    }
+
     /// Waits until an object is gone.
     pub(crate) async fn gone(&self, kind: &Kind, name: &str) {
         eventually(self, &format!("{} {name} is gone", kind.kind), async || {
