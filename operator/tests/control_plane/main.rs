@@ -38,6 +38,7 @@ mod migrate;
 mod optional_apis;
 mod outage;
 mod paused;
+mod people;
 mod poison;
 mod prune;
 mod quiet;

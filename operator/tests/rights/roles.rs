@@ -40,15 +40,23 @@ impl fmt::Display for Right {
     }
 }
 
-/// Every right of every role that is shipped.
+/// Every right of every role that is shipped and given to the operator: the others are for people.
 pub(crate) fn shipped() -> Vec<Right> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../manifests/install.yaml");
     let text = std::fs::read_to_string(&path)
         .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
     let documents: Vec<Value> = serde_saphyr::from_multiple(&text).expect("install.yaml is YAML");
-    let roles = documents
+    let given: Vec<&Value> = documents
         .iter()
-        .filter(|document| document["kind"] == "ClusterRole" || document["kind"] == "Role");
+        .map(|document| &document["roleRef"])
+        .filter(|reference| reference.is_object())
+        .collect();
+    let roles = documents.iter().filter(|document| {
+        given.iter().any(|reference| {
+            reference["kind"] == document["kind"]
+                && reference["name"] == document["metadata"]["name"]
+        })
+    });
     let rights: Vec<Right> = roles.flat_map(rights).collect();
     assert!(rights.len() > 50, "install.yaml has only {rights:?}");
     rights
