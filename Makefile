@@ -89,6 +89,8 @@ test-control-plane: ## The operator on a real API server: its binary, then its c
 control-plane-binary:
 	@# `rights` looks at what `control_plane` has asked of the same server.
 	tests='$(CARGO) test $(ALL) --test control_plane && $(CARGO) test $(ALL) --test rights'
+	TESTBED_HELM=$$(testbed/tools path helm)
+	export TESTBED_HELM
 	# They wait for the server most of the time: more at once than there are cores.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-5} testbed/with control-plane -- $(OFFLINE) bash -c "$$tests"
 

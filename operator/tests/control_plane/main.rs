@@ -20,6 +20,7 @@ mod harness;
 mod admit;
 mod agreement;
 mod autoscaling;
+mod chart;
 mod conflict;
 mod converge;
 mod crash;
