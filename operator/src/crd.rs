@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 mod api;
 mod ingress;
 mod monitoring;
+mod network;
 mod postgres;
 mod read;
 mod redis;
@@ -22,6 +23,7 @@ mod status;
 pub use api::{ApiSpec, AutoscalingSpec, DEFAULT_REPLICAS, MigrateSpec, RESERVED_ENV};
 pub use ingress::{EntryPoints, IngressSpec, TlsMode, TlsSecret, TlsSpec};
 pub use monitoring::{MonitoringMode, MonitoringSpec};
+pub use network::{Isolation, NamespaceSelector, NetworkSpec, StrictSpec};
 pub use postgres::{PostgresEngine, PostgresSpec, PostgresStorage};
 pub use read::read;
 pub use redis::{PersistenceMode, RedisEngine, RedisPersistence, RedisSpec};
@@ -98,6 +100,10 @@ pub struct TpStackSpec {
     /// Scraping by Prometheus.
     #[serde(default)]
     pub monitoring: MonitoringSpec,
+
+    /// Who may reach the stack's pods, and what they may reach, by NetworkPolicies. Example: `{isolation: Disabled}`.
+    #[serde(default)]
+    pub network: NetworkSpec,
 }
 
 /// What happens to volumes and credentials when a TpStack is deleted.

@@ -6,6 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
     ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount,
 };
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::{Resource, ResourceExt};
 use serde::Serialize;
@@ -25,6 +26,7 @@ pub mod autoscaler;
 pub mod metadata;
 pub mod migrate;
 pub mod monitoring;
+pub mod network;
 pub mod pod;
 pub mod postgres;
 pub mod redis;
@@ -63,6 +65,8 @@ pub struct Children {
     pub autoscalers: Vec<HorizontalPodAutoscaler>,
     /// Bounds on voluntary disruption.
     pub pod_disruption_budgets: Vec<PodDisruptionBudget>,
+    /// Who may reach the pods, and what they may reach.
+    pub network_policies: Vec<NetworkPolicy>,
     /// Routes from outside.
     pub ingress_routes: Vec<IngressRoute>,
     /// Steps on those routes.
@@ -131,6 +135,7 @@ pub fn desired(
         redis::add(stack, redis, images, pair, &mut children);
     }
     storage::add(stack, observed, stores, &mut children);
+    network::add(stack, &mut children);
     if let Some(ingress) = &stack.ingress
         && observed.capabilities.has(OptionalApi::Traefik)
     {
@@ -159,6 +164,7 @@ impl Children {
             jobs,
             autoscalers,
             pod_disruption_budgets,
+            network_policies,
             ingress_routes,
             middlewares,
             service_monitors,
@@ -169,6 +175,7 @@ impl Children {
         push(&mut objects, Kind::ServiceAccount, service_accounts);
         push(&mut objects, Kind::ConfigMap, config_maps);
         push(&mut objects, Kind::Service, services);
+        push(&mut objects, Kind::NetworkPolicy, network_policies);
         push(&mut objects, Kind::StatefulSet, stateful_sets);
         push(&mut objects, Kind::Job, jobs);
         push(&mut objects, Kind::Deployment, deployments);

@@ -6,6 +6,7 @@ use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1::{
     ConfigMap, PersistentVolumeClaim, Secret, Service, ServiceAccount,
 };
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::core::ApiResource;
 
@@ -34,6 +35,8 @@ pub enum Kind {
     HorizontalPodAutoscaler,
     /// policy/v1 `PodDisruptionBudget`.
     PodDisruptionBudget,
+    /// networking.k8s.io/v1 `NetworkPolicy`.
+    NetworkPolicy,
     /// traefik.io/v1alpha1 `IngressRoute`. Optional.
     IngressRoute,
     /// traefik.io/v1alpha1 `Middleware`. Optional.
@@ -53,7 +56,7 @@ pub enum OptionalApi {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Secret,
         Self::PersistentVolumeClaim,
         Self::ServiceAccount,
@@ -64,6 +67,7 @@ impl Kind {
         Self::Job,
         Self::HorizontalPodAutoscaler,
         Self::PodDisruptionBudget,
+        Self::NetworkPolicy,
         Self::IngressRoute,
         Self::Middleware,
         Self::ServiceMonitor,
@@ -82,6 +86,7 @@ impl Kind {
             Self::Job => ApiResource::erase::<Job>(&()),
             Self::HorizontalPodAutoscaler => ApiResource::erase::<HorizontalPodAutoscaler>(&()),
             Self::PodDisruptionBudget => ApiResource::erase::<PodDisruptionBudget>(&()),
+            Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
             Self::IngressRoute => ApiResource::erase::<IngressRoute>(&()),
             Self::Middleware => ApiResource::erase::<Middleware>(&()),
             Self::ServiceMonitor => ApiResource::erase::<ServiceMonitor>(&()),
@@ -102,7 +107,8 @@ impl Kind {
             | Self::StatefulSet
             | Self::Job
             | Self::HorizontalPodAutoscaler
-            | Self::PodDisruptionBudget => None,
+            | Self::PodDisruptionBudget
+            | Self::NetworkPolicy => None,
         }
     }
 

@@ -16,9 +16,11 @@ use crate::quantity::Size;
 
 mod api;
 mod autoscaling;
+mod network;
 mod words;
 
 pub use autoscaling::Autoscaling;
+pub use network::{Network, Strict};
 
 /// A validated TpStack.
 #[derive(Clone, Debug)]
@@ -45,6 +47,8 @@ pub struct Stack {
     pub redis: Option<Redis>,
     /// Scraping.
     pub monitoring: MonitoringSpec,
+    /// Who may reach its pods, and what they may reach.
+    pub network: Network,
 }
 
 /// The web API.
@@ -136,6 +140,7 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
     let postgres = postgres(&spec.postgres, &mut check);
     let redis = redis(&spec.redis, &mut check);
     monitoring(&spec.monitoring, &mut check);
+    let network = network::network(&spec.network, &mut check);
     match (postgres, redis) {
         (Some(postgres), Some(redis)) if check.violations.is_empty() => Ok(Stack {
             name,
@@ -163,6 +168,7 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
             postgres,
             redis: (spec.redis.engine == RedisEngine::BuiltIn).then_some(redis),
             monitoring: spec.monitoring.clone(),
+            network,
         }),
         _ => Err(check.violations),
     }

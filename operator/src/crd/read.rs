@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::TpStack;
 
 /// Fields that are objects with a default for everything: serde would take a list for them.
-const OBJECTS: [&str; 12] = [
+const OBJECTS: [&str; 16] = [
     "/spec",
     "/spec/api",
     "/spec/api/migrate",
@@ -19,6 +19,10 @@ const OBJECTS: [&str; 12] = [
     "/spec/redis",
     "/spec/redis/persistence",
     "/spec/monitoring",
+    "/spec/network",
+    "/spec/network/strict",
+    "/spec/network/strict/ingressNamespaces",
+    "/spec/network/strict/monitoringNamespaces",
 ];
 
 /// Reads a TpStack: a field that is null (`postgres:` with nothing behind it) is a field that was left out.

@@ -6,6 +6,15 @@ use serde_json::{Value, json};
 
 use super::TpStack;
 
+const SPEC: &str = "/schema/openAPIV3Schema/properties/spec/properties";
+
+/// Kubernetes' own types in the spec.
+const EMBEDDED: [&str; 3] = [
+    "api/properties/env",
+    "api/properties/resources",
+    "network/properties/strict/properties/egress",
+];
+
 /// The definition of TpStack, ready to be written as YAML.
 ///
 /// Kubernetes' own types (env, resources) bring tens of kilobytes of text which `kubectl explain pod` shows as well:
@@ -17,11 +26,8 @@ pub fn definition() -> CustomResourceDefinition {
         .and_then(Value::as_array_mut)
     {
         for version in versions {
-            for embedded in ["env", "resources"] {
-                let path = format!(
-                    "/schema/openAPIV3Schema/properties/spec/properties/api/properties/{embedded}"
-                );
-                if let Some(field) = version.pointer_mut(&path) {
+            for embedded in EMBEDDED {
+                if let Some(field) = version.pointer_mut(&format!("{SPEC}/{embedded}")) {
                     for key in ["items", "properties"] {
                         if let Some(below) = field.get_mut(key) {
                             strip_descriptions(below);
@@ -29,9 +35,8 @@ pub fn definition() -> CustomResourceDefinition {
                     }
                 }
             }
-            let api = "/schema/openAPIV3Schema/properties/spec/properties/api";
             for (path, bounds) in bounds() {
-                let field = version.pointer_mut(&format!("{api}/{path}"));
+                let field = version.pointer_mut(&format!("{SPEC}/{path}"));
                 if let (Some(Value::Object(field)), Value::Object(bounds)) = (field, bounds) {
                     field.extend(bounds);
                 }
@@ -47,10 +52,16 @@ pub fn definition() -> CustomResourceDefinition {
 /// no pod could have; what only the pod's own admission can tell (a field's path, a resource's name) is left to it, and
 /// its words end up in a condition.
 fn bounds() -> Vec<(String, Value)> {
-    let amount = "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]{1,2})?$";
+    let mut bounds = env("api/properties/env");
+    bounds.extend(resources("api/properties/resources"));
+    bounds.extend(egress("network/properties/strict/properties/egress"));
+    bounds
+}
+
+fn env(path: &str) -> Vec<(String, Value)> {
     let name = json!({"minLength": 1, "maxLength": 253});
     let key = json!({"minLength": 1, "maxLength": 253, "pattern": "^[-._a-zA-Z0-9]+$"});
-    let variable = "properties/env/items/properties";
+    let variable = format!("{path}/items/properties");
     let source = format!("{variable}/valueFrom/properties");
     let mut bounds = vec![
         (format!("{variable}/name"), name.clone()),
@@ -62,10 +73,6 @@ fn bounds() -> Vec<(String, Value)> {
             format!("{source}/resourceFieldRef/properties/resource"),
             json!({"minLength": 1}),
         ),
-        (
-            "properties/resources/properties/claims".to_owned(),
-            json!({"maxItems": 0}),
-        ),
     ];
     for reference in ["configMapKeyRef", "secretKeyRef"] {
         bounds.push((
@@ -74,8 +81,14 @@ fn bounds() -> Vec<(String, Value)> {
         ));
         bounds.push((format!("{source}/{reference}/properties/key"), key.clone()));
     }
+    bounds
+}
+
+fn resources(path: &str) -> Vec<(String, Value)> {
+    let amount = "^([0-9]+([.][0-9]*)?|[.][0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][-+]?[0-9]{1,2})?$";
+    let mut bounds = vec![(format!("{path}/properties/claims"), json!({"maxItems": 0}))];
     for amounts in ["limits", "requests"] {
-        let field = format!("properties/resources/properties/{amounts}");
+        let field = format!("{path}/properties/{amounts}");
         bounds.push((field.clone(), json!({"maxProperties": 20})));
         bounds.push((
             format!("{field}/additionalProperties"),
@@ -83,6 +96,18 @@ fn bounds() -> Vec<(String, Value)> {
         ));
     }
     bounds
+}
+
+/// How long a rule's lists are. Addresses, ports and selectors are checked where the NetworkPolicy is admitted.
+fn egress(path: &str) -> Vec<(String, Value)> {
+    ["to", "ports"]
+        .map(|list| {
+            (
+                format!("{path}/items/properties/{list}"),
+                json!({"maxItems": 20}),
+            )
+        })
+        .into()
 }
 
 fn strip_descriptions(value: &mut Value) {

@@ -153,13 +153,15 @@ pub fn children_selector(stack: &str) -> String {
 /// Every object a stack of this name may ever own, whatever its spec says: where to look for what is already there.
 /// But the Job of a migration, whose name depends on the image: `observe` is told it.
 pub fn possible_children(stack: &str) -> Vec<ObjectId> {
-    use Component::{Api, Postgres, Redis};
+    use Component::{Api, Migrate, Postgres, Redis};
     let mut ids = vec![
         ObjectId::new(Kind::ServiceAccount, Api.name(stack)),
         ObjectId::new(Kind::Service, Api.name(stack)),
         ObjectId::new(Kind::Deployment, Api.name(stack)),
         ObjectId::new(Kind::HorizontalPodAutoscaler, Api.name(stack)),
         ObjectId::new(Kind::PodDisruptionBudget, Api.name(stack)),
+        ObjectId::new(Kind::NetworkPolicy, Api.name(stack)),
+        ObjectId::new(Kind::NetworkPolicy, Migrate.name(stack)),
         ObjectId::new(Kind::IngressRoute, Api.name(stack)),
         ObjectId::new(Kind::IngressRoute, redirect_name(stack)),
         ObjectId::new(Kind::Middleware, redirect_name(stack)),
@@ -172,6 +174,7 @@ pub fn possible_children(stack: &str) -> Vec<ObjectId> {
             ObjectId::new(Kind::ConfigMap, store.name(stack)),
             ObjectId::new(Kind::Service, store.name(stack)),
             ObjectId::new(Kind::StatefulSet, store.name(stack)),
+            ObjectId::new(Kind::NetworkPolicy, store.name(stack)),
         ]);
     }
     ids

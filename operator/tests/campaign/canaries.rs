@@ -64,6 +64,7 @@ fn spec(plural: &str) -> Option<Value> {
         }
         "jobs" => json!({"template": once}),
         "poddisruptionbudgets" => json!({"maxUnavailable": 1, "selector": {"matchLabels": labels}}),
+        "networkpolicies" => json!({"podSelector": {"matchLabels": labels}}),
         "ingressroutes" => json!({"routes": []}),
         "middlewares" => json!({}),
         "servicemonitors" => json!({"endpoints": [], "selector": {}}),

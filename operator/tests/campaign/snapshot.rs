@@ -13,7 +13,7 @@ use crate::harness::{
 };
 
 /// The kinds of children.
-pub(crate) const KINDS: [Kind; 12] = [
+pub(crate) const KINDS: [Kind; 13] = [
     kinds::SECRET,
     kinds::VOLUME_CLAIM,
     kinds::SERVICE_ACCOUNT,
@@ -23,6 +23,7 @@ pub(crate) const KINDS: [Kind; 12] = [
     kinds::STATEFUL_SET,
     kinds::JOB,
     kinds::DISRUPTION_BUDGET,
+    kinds::NETWORK_POLICY,
     kinds::INGRESS_ROUTE,
     kinds::MIDDLEWARE,
     kinds::SERVICE_MONITOR,

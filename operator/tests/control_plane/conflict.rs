@@ -223,6 +223,7 @@ fn foreign(kind: &Kind, name: &str) -> Value {
         }
         "ConfigMap" => json!({"data": {"theirs": "yes"}}),
         "Secret" => json!({"stringData": {"theirs": "yes"}}),
+        "NetworkPolicy" => json!({"spec": {"podSelector": selector}}),
         "IngressRoute" => json!({"spec": {"routes": []}}),
         "Middleware" => json!({"spec": {"compress": {}}}),
         "ServiceMonitor" => json!({"spec": {"endpoints": [], "selector": selector}}),

@@ -71,6 +71,9 @@ async fn each_verb_that_is_taken_away_on_one_kind_is_named_and_the_rest_goes_on(
         without("list", "poddisruptionbudgets", "ApiReady", |(kind, _)| {
             *kind != kinds::DISRUPTION_BUDGET
         }),
+        without("patch", "networkpolicies", "RedisReady", |(kind, _)| {
+            *kind != kinds::NETWORK_POLICY
+        }),
         without("get", "services", "PostgresReady", |(kind, _)| {
             *kind != kinds::SERVICE
         }),

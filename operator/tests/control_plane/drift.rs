@@ -185,6 +185,21 @@ async fn each_owned_field_on_the_way_to_the_pods_changed_comes_back() {
             stolen.clone(),
         ),
         (
+            (kinds::NETWORK_POLICY, "postgres"),
+            "/spec/podSelector/matchLabels",
+            stolen.clone(),
+        ),
+        (
+            (kinds::NETWORK_POLICY, "postgres"),
+            "/spec/ingress",
+            json!([{}]),
+        ),
+        (
+            (kinds::NETWORK_POLICY, "redis"),
+            "/spec/policyTypes",
+            json!(["Egress"]),
+        ),
+        (
             route,
             "/spec/routes/0/match",
             json!("PathPrefix(`/metrics`)"),

@@ -36,6 +36,7 @@ mod immutable;
 mod isolation;
 mod leader;
 mod migrate;
+mod network;
 mod optional_apis;
 mod outage;
 mod paused;

@@ -167,6 +167,7 @@ fn smallest(kind: &Kind) -> serde_json::Value {
             json!({"spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}})
         }
         "PodDisruptionBudget" | "Middleware" => json!({"spec": {}}),
+        "NetworkPolicy" => json!({"spec": {"podSelector": {"matchLabels": labels}}}),
         "IngressRoute" => json!({"spec": {"routes": []}}),
         "ServiceMonitor" => json!({"spec": {"selector": {}, "endpoints": []}}),
         other => panic!("how small can a {other} be?"),

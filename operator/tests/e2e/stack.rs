@@ -35,7 +35,7 @@ pub(crate) fn runs(cluster: &Cluster) -> Result<()> {
             && job.pointer("/status/succeeded") == Some(&Value::from(1))
     });
     ensure!(done, "no migration has succeeded: {jobs:?}");
-    let kinds = "deployments,statefulsets,services,serviceaccounts,configmaps,secrets,persistentvolumeclaims,poddisruptionbudgets,ingressroutes,middlewares,servicemonitors";
+    let kinds = "deployments,statefulsets,services,serviceaccounts,configmaps,secrets,persistentvolumeclaims,poddisruptionbudgets,networkpolicies,ingressroutes,middlewares,servicemonitors";
     let children = cluster.list(SHOP, kinds, &of_the_stack())?;
     let children: BTreeSet<String> = children
         .iter()
@@ -53,6 +53,8 @@ pub(crate) fn runs(cluster: &Cluster) -> Result<()> {
         "Service/minimal-postgres",
         "Secret/minimal-postgres-credentials",
         "PersistentVolumeClaim/minimal-postgres-data",
+        "NetworkPolicy/minimal-postgres",
+        "NetworkPolicy/minimal-redis",
         "StatefulSet/minimal-redis",
         "Service/minimal-redis",
         "Secret/minimal-redis-credentials",

@@ -4,7 +4,7 @@ use std::process::Command;
 
 use crate::{repository, text};
 
-fn render(arguments: &[&str]) -> String {
+pub(crate) fn render(arguments: &[&str]) -> String {
     let output = Command::new(env!("CARGO_BIN_EXE_tpstack"))
         .arg("render")
         .args(arguments)
@@ -33,18 +33,43 @@ fn rendering_twice_gives_the_same_bytes() {
     assert_eq!(render(&arguments), render(&arguments));
 }
 
+/// Samples for what excludes something in the full one.
+const MORE: [&str; 1] = ["strict-network"];
+
 #[test]
-fn the_full_sample_sets_every_field_of_the_spec() {
-    let sample: serde_json::Value =
-        serde_saphyr::from_str(&text("manifests/samples/full.yaml")).unwrap();
+fn the_samples_set_every_field_of_the_spec() {
+    let sample = |name: &str| -> serde_json::Value {
+        serde_saphyr::from_str(&text(&format!("manifests/samples/{name}.yaml"))).unwrap()
+    };
     let definition = serde_json::to_value(operator::crd::definition()).unwrap();
     let spec =
         &definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"];
     let mut missing = Vec::new();
-    compare(spec, &sample["spec"], "spec", &mut missing);
+    compare(spec, &sample("full")["spec"], "spec", &mut missing);
+    for name in MORE {
+        let sample = sample(name);
+        let mut also_missing = Vec::new();
+        compare(spec, &sample["spec"], "spec", &mut also_missing);
+        let lacks = |path: &String| {
+            let above = |other: &String| path.starts_with(&format!("{other}."));
+            also_missing.contains(path) || also_missing.iter().any(above)
+        };
+        // What the full one leaves out this one sets, down to the last field of it.
+        missing = missing
+            .iter()
+            .flat_map(|path| {
+                let below = |other: &&String| other.starts_with(&format!("{path}."));
+                if lacks(path) {
+                    vec![path.clone()]
+                } else {
+                    also_missing.iter().filter(below).cloned().collect()
+                }
+            })
+            .collect();
+    }
     assert!(
         missing.is_empty(),
-        "manifests/samples/full.yaml does not set {missing:?}"
+        "manifests/samples/full.yaml and {MORE:?} do not set {missing:?}"
     );
 }
 
@@ -59,6 +84,7 @@ fn compare(
         "spec.api.env",
         "spec.api.resources",
         "spec.monitoring.labels",
+        "spec.network.strict.egress",
     ]
     .contains(&path)
     {

@@ -69,7 +69,23 @@ fn fields() -> Vec<(&'static str, Value)> {
             json!({"mode": "Enabled", "labels": {"release": "prometheus"}}),
         ),
         ("monitoring", json!({"mode": "Enabled", "interval": "1m"})),
+        ("network", json!({"isolation": "Disabled"})),
+        ("network", strict(&json!([]))),
+        (
+            "network",
+            strict(
+                &json!([{"ports": [{"port": 443}]}, {"to": [{"ipBlock": {"cidr": "192.0.2.0/24"}}]}]),
+            ),
+        ),
     ]
+}
+
+/// A network that is closed both ways, but for these rules.
+pub(super) fn strict(egress: &Value) -> Value {
+    let named = |name: &str| json!({"matchLabels": {"kubernetes.io/metadata.name": name}});
+    json!({"isolation": "Strict", "strict": {
+        "ingressNamespaces": named("traefik"), "monitoringNamespaces": named("monitoring"), "egress": egress,
+    }})
 }
 
 #[derive(Clone, Debug)]
@@ -216,9 +232,11 @@ pub(crate) async fn mend(bench: Arc<Bench>, tally: Arc<Tally>) {
         "configmaps/*-postgres",
         "statefulsets/*-postgres",
         "services/*-postgres",
+        "networkpolicies/*-postgres",
         "configmaps/*-redis",
         "statefulsets/*-redis",
         "services/*-redis",
+        "networkpolicies/*-redis",
         "secrets/*-postgres-credentials",
         "secrets/*-redis-credentials",
         "persistentvolumeclaims/*-postgres-data",

@@ -164,6 +164,14 @@ fn parts() -> Vec<(&'static str, Vec<Value>)> {
                 json!({"mode": "Enabled", "interval": "1m"}),
             ],
         ),
+        (
+            "network",
+            vec![
+                json!({"isolation": "Disabled"}),
+                specs::strict(&json!([])),
+                specs::strict(&json!([{"ports": [{"port": 443, "protocol": "TCP"}]}])),
+            ],
+        ),
     ]
 }
 

@@ -9,8 +9,8 @@ use proptest::{
 };
 use serde_json::{Map, Value, json};
 
-use super::api;
 use super::words::{amounts, long, no_object, no_text, one_of, shaped, spoilt, texts};
+use super::{api, network::network};
 
 const LABEL: &str = "[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?";
 
@@ -154,13 +154,14 @@ fn change() -> BoxedStrategy<(&'static str, Value)> {
         ),
         (3, at("/spec/monitoring/labels", labels())),
         (3, at("/spec/monitoring/interval", interval())),
+        (4, at("/spec/network", network())),
         (1, Union::new(PARTS.map(object)).boxed()),
     ])
     .boxed()
 }
 
 /// Every object in the spec.
-const PARTS: [&str; 13] = [
+const PARTS: [&str; 15] = [
     "/spec",
     "/spec/api",
     "/spec/api/autoscaling",
@@ -174,6 +175,8 @@ const PARTS: [&str; 13] = [
     "/spec/redis",
     "/spec/redis/persistence",
     "/spec/monitoring",
+    "/spec/network",
+    "/spec/network/strict",
 ];
 
 fn name() -> BoxedStrategy<(&'static str, Value)> {
@@ -246,7 +249,7 @@ fn database() -> BoxedStrategy<Value> {
     .boxed()
 }
 
-fn labels() -> BoxedStrategy<Value> {
+pub(super) fn labels() -> BoxedStrategy<Value> {
     let key = prop_oneof![
         6 => shaped("([a-z]{1,4}([.][a-z]{1,4})?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,6}[A-Za-z0-9])?"),
         2 => spoilt(shaped("[a-z]{1,4}/[a-z]{1,4}")),

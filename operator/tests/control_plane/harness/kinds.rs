@@ -88,6 +88,12 @@ pub(crate) const DISRUPTION_BUDGET: Kind = Kind::new(
     "PodDisruptionBudget",
     "poddisruptionbudgets",
 );
+pub(crate) const NETWORK_POLICY: Kind = Kind::new(
+    "networking.k8s.io",
+    "v1",
+    "NetworkPolicy",
+    "networkpolicies",
+);
 pub(crate) const INGRESS_ROUTE: Kind =
     Kind::new("traefik.io", "v1alpha1", "IngressRoute", "ingressroutes");
 pub(crate) const MIDDLEWARE: Kind =
@@ -133,8 +139,9 @@ pub(crate) type Child = (Kind, &'static str);
 
 /// Every child of a stack with a route and monitoring, where both optional APIs are installed. But the Job of its
 /// migration, which comes and goes, and whose name depends on the image (`migrate.rs`), and the autoscaler, which takes
-/// the number of pods out of the spec's hands (`autoscaling.rs`).
-pub(crate) const CHILDREN: [Child; 18] = [
+/// the number of pods out of the spec's hands (`autoscaling.rs`), and the policies of the API, which only
+/// `network.isolation: Strict` asks for.
+pub(crate) const CHILDREN: [Child; 20] = [
     (SERVICE_ACCOUNT, "api"),
     (DEPLOYMENT, "api"),
     (SERVICE, "api"),
@@ -148,11 +155,13 @@ pub(crate) const CHILDREN: [Child; 18] = [
     (CONFIG_MAP, "postgres"),
     (STATEFUL_SET, "postgres"),
     (SERVICE, "postgres"),
+    (NETWORK_POLICY, "postgres"),
     (SECRET, "redis-credentials"),
     (VOLUME_CLAIM, "redis-data"),
     (CONFIG_MAP, "redis"),
     (STATEFUL_SET, "redis"),
     (SERVICE, "redis"),
+    (NETWORK_POLICY, "redis"),
 ];
 
 /// The children that can be made again: all but volumes and credentials.
