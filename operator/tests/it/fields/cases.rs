@@ -53,7 +53,7 @@ fn mode(path: &'static str, base: Value, value: Value, member: &'static str, is:
 
 /// The cases of every part of the spec.
 pub(super) fn all() -> Vec<Case> {
-    [stack(), api(), ingress(), stores(), monitoring()]
+    [stack(), api(), ingress(), stores(), monitoring(), network()]
         .into_iter()
         .flatten()
         .collect()
@@ -138,6 +138,7 @@ fn stores() -> Vec<Case> {
         case("redis.engine", whole(), json!("Disabled")),
         // The API of this release has a migration, with all that the API itself gets.
         case("redis.engine", json!({}), json!("Disabled")),
+        case("redis.engine", closed(), json!("Disabled")),
         case("redis.maxMemory", whole(), json!("96Mi")),
         case("redis.persistence.mode", whole(), json!("None")),
         case("redis.persistence.size", whole(), json!("1Gi")),
@@ -153,5 +154,44 @@ fn monitoring() -> Vec<Case> {
             json!({"release": "prometheus"}),
         ),
         case("monitoring.interval", whole(), json!("1m")),
+    ]
+}
+
+/// A stack that is closed both ways.
+fn closed() -> Value {
+    let namespace = json!({"matchLabels": {"kubernetes.io/metadata.name": "a"}});
+    json!({"network": {
+        "isolation": "Strict",
+        "strict": {"ingressNamespaces": namespace, "monitoringNamespaces": namespace},
+    }})
+}
+
+fn network() -> Vec<Case> {
+    let strict = closed()["network"]["strict"].clone();
+    let other = json!({"kubernetes.io/metadata.name": "b"});
+    vec![
+        case("network.isolation", whole(), json!("Disabled")),
+        mode(
+            "network.isolation",
+            whole(),
+            json!("Strict"),
+            "network.strict",
+            strict,
+        ),
+        case(
+            "network.strict.ingressNamespaces.matchLabels",
+            closed(),
+            other.clone(),
+        ),
+        case(
+            "network.strict.monitoringNamespaces.matchLabels",
+            closed(),
+            other,
+        ),
+        case(
+            "network.strict.egress",
+            closed(),
+            json!([{"ports": [{"port": 25}]}]),
+        ),
     ]
 }
