@@ -15,6 +15,7 @@ pub mod migration;
 pub mod observed;
 pub mod paused;
 pub mod plan;
+pub mod promql;
 pub mod quantity;
 pub mod validate;
 

@@ -14,6 +14,7 @@ mod generated;
 mod hostile;
 mod network;
 mod parity;
+mod promql;
 mod rbac;
 mod samples;
 mod scripts;
