@@ -17,16 +17,18 @@ mod network;
 mod postgres;
 mod read;
 mod redis;
+mod relabeling;
 mod schema;
 mod status;
 
 pub use api::{ApiSpec, AutoscalingSpec, DEFAULT_REPLICAS, MigrateSpec, RESERVED_ENV};
 pub use ingress::{EntryPoints, IngressSpec, TlsMode, TlsSecret, TlsSpec};
-pub use monitoring::{MonitoringMode, MonitoringSpec};
+pub use monitoring::{DashboardsSpec, MonitoringMode, MonitoringSpec, RulesSpec, Switch};
 pub use network::{Isolation, NamespaceSelector, NetworkSpec, StrictSpec};
 pub use postgres::{PostgresEngine, PostgresSpec, PostgresStorage};
 pub use read::read;
 pub use redis::{PersistenceMode, RedisEngine, RedisPersistence, RedisSpec};
+pub use relabeling::{RelabelAction, RelabelingSpec};
 pub use schema::definition;
 pub use status::{
     Condition, ConditionStatus, Endpoint, Phase, PostgresStatus, Summary, TpStackStatus,
@@ -97,7 +99,7 @@ pub struct TpStackSpec {
     #[serde(default)]
     pub redis: RedisSpec,
 
-    /// Scraping by Prometheus.
+    /// Scraping by Prometheus, alert rules and dashboards.
     #[serde(default)]
     pub monitoring: MonitoringSpec,
 

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::crd::MonitoringMode;
-use crate::foreign::{IngressRoute, Middleware, ServiceMonitor};
+use crate::foreign::{IngressRoute, Middleware, PrometheusRule, ServiceMonitor};
 use crate::kept::Pair;
 use crate::kind::{Kind, ObjectId, OptionalApi};
 use crate::migration::Migration;
@@ -73,6 +73,8 @@ pub struct Children {
     pub middlewares: Vec<Middleware>,
     /// What Prometheus scrapes.
     pub service_monitors: Vec<ServiceMonitor>,
+    /// What Prometheus makes of it: recorded series and alerts.
+    pub prometheus_rules: Vec<PrometheusRule>,
 }
 
 /// One child, ready to be sent.
@@ -97,7 +99,7 @@ pub enum Part {
     Redis,
     /// Routes.
     Ingress,
-    /// Scraping.
+    /// Scraping, rules and dashboards.
     Monitoring,
 }
 
@@ -106,7 +108,8 @@ impl Part {
     pub fn of(id: &ObjectId, labels: &crate::foreign::Labels) -> Self {
         match id.kind {
             Kind::IngressRoute | Kind::Middleware => Self::Ingress,
-            Kind::ServiceMonitor => Self::Monitoring,
+            Kind::ServiceMonitor | Kind::PrometheusRule => Self::Monitoring,
+            Kind::ConfigMap if monitoring::is_dashboard(&id.name) => Self::Monitoring,
             _ => match labels.get(metadata::COMPONENT_LABEL).map(String::as_str) {
                 Some("postgres") => Self::Postgres,
                 Some("redis") => Self::Redis,
@@ -168,6 +171,7 @@ impl Children {
             ingress_routes,
             middlewares,
             service_monitors,
+            prometheus_rules,
         } = self;
         let mut objects = Vec::new();
         push(&mut objects, Kind::PersistentVolumeClaim, volumes);
@@ -188,6 +192,7 @@ impl Children {
         push(&mut objects, Kind::Middleware, middlewares);
         push(&mut objects, Kind::IngressRoute, ingress_routes);
         push(&mut objects, Kind::ServiceMonitor, service_monitors);
+        push(&mut objects, Kind::PrometheusRule, prometheus_rules);
         objects
     }
 }

@@ -3,9 +3,15 @@
 
 use std::collections::BTreeMap;
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
+
+mod prometheus;
+
+pub use prometheus::{
+    PrometheusRule, PrometheusRuleSpec, Relabeling, Rule, RuleGroup, ScrapeEndpoint,
+    ServiceMonitor, ServiceMonitorSpec,
+};
 
 /// A router of Traefik with its services.
 #[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -96,37 +102,6 @@ pub struct RedirectScheme {
     pub scheme: String,
     /// Whether the answer is 301 (308 for other methods than GET), or temporary.
     pub permanent: bool,
-}
-
-/// What Prometheus scrapes, as prometheus-operator reads it.
-#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[kube(
-    group = "monitoring.coreos.com",
-    version = "v1",
-    kind = "ServiceMonitor",
-    namespaced,
-    schema = "disabled",
-    derive = "PartialEq"
-)]
-#[serde(rename_all = "camelCase")]
-pub struct ServiceMonitorSpec {
-    /// Label of the Service whose value becomes the job's name.
-    pub job_label: String,
-    /// Which Services.
-    pub selector: LabelSelector,
-    /// Which of their ports, and how.
-    pub endpoints: Vec<ScrapeEndpoint>,
-}
-
-/// One scraped port.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct ScrapeEndpoint {
-    /// Name of the Service's port.
-    pub port: String,
-    /// Path of the metrics.
-    pub path: String,
-    /// Time between two scrapes.
-    pub interval: String,
 }
 
 /// Labels as a map; spelled once.

@@ -10,7 +10,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::core::ApiResource;
 
-use crate::foreign::{IngressRoute, Middleware, ServiceMonitor};
+use crate::foreign::{IngressRoute, Middleware, PrometheusRule, ServiceMonitor};
 
 /// A kind of child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +43,8 @@ pub enum Kind {
     Middleware,
     /// monitoring.coreos.com/v1 `ServiceMonitor`. Optional.
     ServiceMonitor,
+    /// monitoring.coreos.com/v1 `PrometheusRule`. Optional.
+    PrometheusRule,
 }
 
 /// An API that a cluster may or may not have.
@@ -56,7 +58,7 @@ pub enum OptionalApi {
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Secret,
         Self::PersistentVolumeClaim,
         Self::ServiceAccount,
@@ -71,6 +73,7 @@ impl Kind {
         Self::IngressRoute,
         Self::Middleware,
         Self::ServiceMonitor,
+        Self::PrometheusRule,
     ];
 
     /// Group, version, kind and plural.
@@ -90,6 +93,7 @@ impl Kind {
             Self::IngressRoute => ApiResource::erase::<IngressRoute>(&()),
             Self::Middleware => ApiResource::erase::<Middleware>(&()),
             Self::ServiceMonitor => ApiResource::erase::<ServiceMonitor>(&()),
+            Self::PrometheusRule => ApiResource::erase::<PrometheusRule>(&()),
         }
     }
 
@@ -97,7 +101,7 @@ impl Kind {
     pub fn optional(self) -> Option<OptionalApi> {
         match self {
             Self::IngressRoute | Self::Middleware => Some(OptionalApi::Traefik),
-            Self::ServiceMonitor => Some(OptionalApi::PrometheusOperator),
+            Self::ServiceMonitor | Self::PrometheusRule => Some(OptionalApi::PrometheusOperator),
             Self::Secret
             | Self::PersistentVolumeClaim
             | Self::ServiceAccount

@@ -11,11 +11,11 @@ use crate::crd::{
     DeletionPolicy, IngressSpec, MonitoringSpec, PersistenceMode, PostgresEngine, PostgresSpec,
     RedisEngine, RedisSpec, TlsMode, TpStack,
 };
-use crate::foreign::Labels;
 use crate::quantity::Size;
 
 mod api;
 mod autoscaling;
+mod monitoring;
 mod network;
 mod words;
 
@@ -45,7 +45,7 @@ pub struct Stack {
     pub postgres: Postgres,
     /// The cache; `None` when it is turned off.
     pub redis: Option<Redis>,
-    /// Scraping.
+    /// Scraping, rules and dashboards.
     pub monitoring: MonitoringSpec,
     /// Who may reach its pods, and what they may reach.
     pub network: Network,
@@ -139,7 +139,7 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
         .map(|ingress| self::ingress(ingress, &mut check));
     let postgres = postgres(&spec.postgres, &mut check);
     let redis = redis(&spec.redis, &mut check);
-    monitoring(&spec.monitoring, &mut check);
+    monitoring::check(&spec.monitoring, &mut check);
     let network = network::network(&spec.network, &mut check);
     match (postgres, redis) {
         (Some(postgres), Some(redis)) if check.violations.is_empty() => Ok(Stack {
@@ -295,37 +295,6 @@ fn redis(spec: &RedisSpec, check: &mut Check) -> Option<Redis> {
             PersistenceMode::None => None,
         },
     })
-}
-
-fn monitoring(spec: &MonitoringSpec, check: &mut Check) {
-    check.that(
-        words::is_interval(&spec.interval),
-        "spec.monitoring.interval",
-        "must be a whole number and one of ms, s, m, h: for example 15s",
-    );
-    check.that(
-        spec.labels.len() <= 20,
-        "spec.monitoring.labels",
-        "must have at most 20 entries",
-    );
-    check.that(
-        spec.labels
-            .iter()
-            .all(|(key, value)| words::is_label_key(key) && words::is_label_value(value)),
-        "spec.monitoring.labels",
-        "must be labels as Kubernetes knows them: for example release: kube-prometheus-stack",
-    );
-    check.that(
-        labels_are_free(&spec.labels),
-        "spec.monitoring.labels",
-        "may not set app.kubernetes.io/ labels: remove them",
-    );
-}
-
-fn labels_are_free(labels: &Labels) -> bool {
-    labels
-        .keys()
-        .all(|key| !key.starts_with("app.kubernetes.io/"))
 }
 
 #[cfg(test)]

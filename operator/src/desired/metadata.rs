@@ -80,6 +80,11 @@ impl Component {
         format!("{stack}-{}-data", self.as_str())
     }
 
+    /// Name of its dashboard.
+    pub fn dashboard_name(self, stack: &str) -> String {
+        format!("{stack}-{}-dashboard", self.as_str())
+    }
+
     /// Labels its pods are selected by; immutable on workloads, so never more than these.
     pub fn selector_labels(self, stack: &str) -> Labels {
         [
@@ -166,6 +171,8 @@ pub fn possible_children(stack: &str) -> Vec<ObjectId> {
         ObjectId::new(Kind::IngressRoute, redirect_name(stack)),
         ObjectId::new(Kind::Middleware, redirect_name(stack)),
         ObjectId::new(Kind::ServiceMonitor, Api.name(stack)),
+        ObjectId::new(Kind::PrometheusRule, Api.name(stack)),
+        ObjectId::new(Kind::ConfigMap, Api.dashboard_name(stack)),
     ];
     for store in [Postgres, Redis] {
         ids.extend([

@@ -269,7 +269,7 @@ fn optional_kinds_are_made_only_where_they_are_served() {
             .filter(|o| o.id.kind.optional().is_some())
             .count()
     };
-    assert_eq!(optional(&settled()), 4);
+    assert_eq!(optional(&settled()), 5);
     assert_eq!(
         optional(&Observed {
             capabilities: Capabilities::default(),

@@ -59,6 +59,13 @@ pub(super) fn is_label_value(value: &str) -> bool {
             && value.chars().all(|c| alphanumeric(c) || "-._".contains(c)))
 }
 
+/// Name of a label of Prometheus' series.
+pub(super) fn is_series_label(name: &str) -> bool {
+    (1..=128).contains(&name.len())
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| alphanumeric(c) || c == '_')
+}
+
 /// Name of a database that needs no quotes.
 pub(super) fn is_database(name: &str) -> bool {
     (1..=63).contains(&name.len())
@@ -74,6 +81,28 @@ pub(super) fn is_interval(text: &str) -> bool {
     (1..=6).contains(&number.len())
         && !number.starts_with('0')
         && ["ms", "s", "m", "h"].contains(&unit)
+}
+
+/// A URL without a query, of nothing that a template or a page would take for more than text.
+pub(super) fn is_plain_url(url: &str) -> bool {
+    let Some(rest) = url
+        .strip_prefix("https://")
+        .or_else(|| url.strip_prefix("http://"))
+    else {
+        return false;
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let (host, port) = match authority.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    };
+    url.len() <= 255
+        && host.starts_with(alphanumeric)
+        && host.chars().all(|c| alphanumeric(c) || "-.".contains(c))
+        && port.is_none_or(|port| {
+            (1..=5).contains(&port.len()) && port.chars().all(|c| c.is_ascii_digit())
+        })
+        && path.chars().all(|c| alphanumeric(c) || "-._~/".contains(c))
 }
 
 /// An amount of CPU or memory as Kubernetes writes it, without a sign: `50m`, `1.5Gi`, `1e3`.
@@ -125,7 +154,7 @@ fn alphanumeric(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_image, is_label_key, is_quantity, is_subdomain, is_variable};
+    use super::{is_image, is_label_key, is_plain_url, is_quantity, is_subdomain, is_variable};
 
     fn check(is: fn(&str) -> bool, good: &[&str], bad: &[&str]) {
         for text in good {
@@ -182,6 +211,32 @@ mod tests {
             "é",
         ];
         check(is_label_key, &good, &bad);
+    }
+
+    #[test]
+    fn urls_of_runbooks_are_text_and_nothing_more() {
+        let good = [
+            "https://a",
+            "http://wiki.example.org:8080/r/",
+            "https://a/~b//c-d_e.f",
+        ];
+        let bad = [
+            "",
+            "https://",
+            "https:///a",
+            "ftp://a",
+            "https://a:",
+            "https://a:123456",
+            "https://a/?q",
+            "https://a/#b",
+            "https://u@a",
+            "https://a/{{ $value }}",
+            "https://a/ b",
+            "https://a/\n",
+            "https://-a",
+            "https://é",
+        ];
+        check(is_plain_url, &good, &bad);
     }
 
     #[test]

@@ -66,7 +66,7 @@ fn spec(plural: &str) -> Option<Value> {
         "poddisruptionbudgets" => json!({"maxUnavailable": 1, "selector": {"matchLabels": labels}}),
         "networkpolicies" => json!({"podSelector": {"matchLabels": labels}}),
         "ingressroutes" => json!({"routes": []}),
-        "middlewares" => json!({}),
+        "middlewares" | "prometheusrules" => json!({}),
         "servicemonitors" => json!({"endpoints": [], "selector": {}}),
         _ => return None,
     })

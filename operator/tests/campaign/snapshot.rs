@@ -13,7 +13,7 @@ use crate::harness::{
 };
 
 /// The kinds of children.
-pub(crate) const KINDS: [Kind; 13] = [
+pub(crate) const KINDS: [Kind; 14] = [
     kinds::SECRET,
     kinds::VOLUME_CLAIM,
     kinds::SERVICE_ACCOUNT,
@@ -27,6 +27,7 @@ pub(crate) const KINDS: [Kind; 13] = [
     kinds::INGRESS_ROUTE,
     kinds::MIDDLEWARE,
     kinds::SERVICE_MONITOR,
+    kinds::PROMETHEUS_RULE,
 ];
 
 /// Label of somebody else's objects.

@@ -28,6 +28,11 @@ async fn an_empty_spec_is_a_whole_stack() {
         ("/redis/persistence/size", json!("256Mi")),
         ("/monitoring/mode", json!("Auto")),
         ("/monitoring/interval", json!("15s")),
+        ("/monitoring/rules/mode", json!("Enabled")),
+        (
+            "/monitoring/dashboards/labels",
+            json!({"grafana_dashboard": "1"}),
+        ),
     ] {
         assert_eq!(spec.pointer(path), Some(&value), "spec{path} of {spec}");
     }
@@ -249,6 +254,26 @@ async fn text_that_means_more_than_it_says_is_refused_with_an_example() {
             "shop",
             json!({"monitoring": {"labels": {"app.kubernetes.io/instance": "x"}}}),
             &["may not set app.kubernetes.io/ labels"],
+        ),
+        (
+            "shop",
+            json!({"monitoring": {"dashboards": {"labels": {"app.kubernetes.io/instance": "x"}}}}),
+            &["may not set app.kubernetes.io/ labels"],
+        ),
+        (
+            "shop",
+            json!({"monitoring": {"relabelings": [{"targetLabel": "stack"}]}}),
+            &["may not write the labels namespace, stack and job", "write another label"],
+        ),
+        (
+            "shop",
+            json!({"monitoring": {"metricRelabelings": [{"action": "hashmod", "targetLabel": "a"}]}}),
+            &["a modulus with action hashmod", "set it, or remove it"],
+        ),
+        (
+            "shop",
+            json!({"monitoring": {"rules": {"runbookBaseUrl": "https://example.org/{{ $value }}"}}}),
+            &["spec.monitoring.rules.runbookBaseUrl", "for example https://"],
         ),
     ])
     .await;

@@ -182,6 +182,22 @@ async fn a_field_set_and_taken_back_leaves_no_trace() {
             json!({"monitoring": {"labels": null}}),
         ),
         (
+            json!({"monitoring": {"relabelings": [{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}], "metricRelabelings": [{"action": "labeldrop", "regex": "a"}]}}),
+            json!({"monitoring": {"relabelings": null, "metricRelabelings": null}}),
+        ),
+        (
+            json!({"monitoring": {"rules": {"runbookBaseUrl": "https://wiki.example.org"}}}),
+            json!({"monitoring": {"rules": {"runbookBaseUrl": ""}}}),
+        ),
+        (
+            json!({"monitoring": {"rules": {"mode": "Disabled"}, "dashboards": {"mode": "Disabled"}}}),
+            json!({"monitoring": {"rules": null, "dashboards": null}}),
+        ),
+        (
+            json!({"monitoring": {"dashboards": {"labels": {"grafana_dashboard": null, "shown-by": "grafana"}}}}),
+            json!({"monitoring": {"dashboards": null}}),
+        ),
+        (
             json!({"ingress": {"hosts": ["other.example.org"]}}),
             json!({"ingress": {"hosts": ["shop.example.org"]}}),
         ),

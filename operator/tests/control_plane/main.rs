@@ -19,6 +19,7 @@ mod harness;
 
 mod admit;
 mod agreement;
+mod alerts;
 mod autoscaling;
 mod chart;
 mod conflict;

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{
-    kinds::{self, CHILDREN, Child},
+    kinds::{self, CHILDREN, Child, is_monitoring},
     operator::Operator,
     pods::Kubelet,
     sandbox::Sandbox,
@@ -13,10 +13,6 @@ use crate::harness::{
 
 fn of_traefik(child: &Child) -> bool {
     child.0.group == "traefik.io"
-}
-
-fn of_prometheus(child: &Child) -> bool {
-    child.0.group == "monitoring.coreos.com"
 }
 
 #[tokio::test]
@@ -78,9 +74,9 @@ async fn prometheus_operator_may_be_missing_come_and_go() {
     for stack in [&relaxed, &strict] {
         stack.ready().await;
         stack
-            .applied(CHILDREN.into_iter().filter(of_prometheus))
+            .applied(CHILDREN.into_iter().filter(is_monitoring))
             .await;
-        watched(stack, CHILDREN.into_iter().filter(of_prometheus)).await;
+        watched(stack, CHILDREN.into_iter().filter(is_monitoring)).await;
     }
 
     remove_optional(&sandbox, PROMETHEUS_OPERATOR).await;

@@ -85,14 +85,25 @@ async fn a_route_taken_out_of_the_spec_is_removed() {
 }
 
 #[tokio::test]
-async fn monitoring_disabled_removes_its_service_monitor() {
+async fn monitoring_disabled_removes_its_children_and_each_can_be_turned_off_alone() {
     let sandbox = Sandbox::shared().await;
     let stack = sandbox.stack("shop", everything_on()).await;
     stack.applied(CHILDREN.into_iter()).await;
-    stack
-        .change(json!({"monitoring": {"mode": "Disabled"}}))
-        .await;
-    left_over(&stack, &[(kinds::SERVICE_MONITOR, "api")]).await;
+    let monitor = (kinds::SERVICE_MONITOR, "api");
+    let rules = (kinds::PROMETHEUS_RULE, "api");
+    let dashboard = (kinds::CONFIG_MAP, "api-dashboard");
+    for (change, gone) in [
+        (json!({"rules": {"mode": "Disabled"}}), &[rules][..]),
+        (
+            json!({"dashboards": {"mode": "Disabled"}}),
+            &[rules, dashboard],
+        ),
+        (json!({"rules": null, "dashboards": null}), &[]),
+        (json!({"mode": "Disabled"}), &[monitor, rules, dashboard]),
+    ] {
+        stack.change(json!({"monitoring": change})).await;
+        left_over(&stack, gone).await;
+    }
     stack.becomes("MonitoringReady", "True", "Disabled").await;
 }
 
@@ -166,7 +177,7 @@ fn smallest(kind: &Kind) -> serde_json::Value {
         "Deployment" | "StatefulSet" => {
             json!({"spec": {"replicas": 0, "selector": {"matchLabels": labels}, "template": template}})
         }
-        "PodDisruptionBudget" | "Middleware" => json!({"spec": {}}),
+        "PodDisruptionBudget" | "Middleware" | "PrometheusRule" => json!({"spec": {}}),
         "NetworkPolicy" => json!({"spec": {"podSelector": {"matchLabels": labels}}}),
         "IngressRoute" => json!({"spec": {"routes": []}}),
         "ServiceMonitor" => json!({"spec": {"selector": {}, "endpoints": []}}),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use crate::harness::{
-    kinds::{self, CHILDREN},
+    kinds::{self, CHILDREN, is_monitoring},
     operator,
     pods::Kubelet,
     sandbox::Sandbox,
@@ -88,13 +88,11 @@ async fn drift_while_the_operator_was_down_is_found() {
 
     setup::start_operator(&sandbox).await;
     stack
-        .applied(
-            CHILDREN
-                .into_iter()
-                .filter(|(kind, _)| *kind != kinds::SERVICE_MONITOR),
-        )
+        .applied(CHILDREN.into_iter().filter(|child| !is_monitoring(child)))
         .await;
-    sandbox.gone(&kinds::SERVICE_MONITOR, "shop-api").await;
+    for (kind, suffix) in CHILDREN.into_iter().filter(is_monitoring) {
+        sandbox.gone(&kind, &format!("shop-{suffix}")).await;
+    }
     eventually(
         &sandbox,
         "the selector and the label are back",

@@ -12,8 +12,7 @@ use crate::{
 };
 
 const KEPT: &str = "secrets,persistentvolumeclaims";
-const GONE: &str =
-    "deployments,statefulsets,jobs,pods,services,configmaps,ingressroutes,servicemonitors";
+const GONE: &str = "deployments,statefulsets,jobs,pods,services,configmaps,ingressroutes,servicemonitors,prometheusrules";
 
 /// Step: the stack is deleted, its workloads go and its volumes and credentials stay; made again, it takes them up.
 pub(crate) fn is_taken_up_again(cluster: &Cluster) -> Result<()> {

@@ -107,7 +107,7 @@ pub(crate) fn hold_no_secret(cluster: &Cluster) -> Result<()> {
         places.len()
     );
     for namespace in [SHOP, SYSTEM] {
-        let kinds = "pods,deployments,replicasets,statefulsets,jobs,services,configmaps,tpstacks,events,ingressroutes,middlewares,servicemonitors";
+        let kinds = "pods,deployments,replicasets,statefulsets,jobs,services,configmaps,tpstacks,events,ingressroutes,middlewares,servicemonitors,prometheusrules";
         let objects = [
             "get",
             kinds,

@@ -35,7 +35,7 @@ pub(crate) fn runs(cluster: &Cluster) -> Result<()> {
             && job.pointer("/status/succeeded") == Some(&Value::from(1))
     });
     ensure!(done, "no migration has succeeded: {jobs:?}");
-    let kinds = "deployments,statefulsets,services,serviceaccounts,configmaps,secrets,persistentvolumeclaims,poddisruptionbudgets,networkpolicies,ingressroutes,middlewares,servicemonitors";
+    let kinds = "deployments,statefulsets,services,serviceaccounts,configmaps,secrets,persistentvolumeclaims,poddisruptionbudgets,networkpolicies,ingressroutes,middlewares,servicemonitors,prometheusrules";
     let children = cluster.list(SHOP, kinds, &of_the_stack())?;
     let children: BTreeSet<String> = children
         .iter()
@@ -49,6 +49,8 @@ pub(crate) fn runs(cluster: &Cluster) -> Result<()> {
         "IngressRoute/minimal-api",
         "IngressRoute/minimal-api-redirect",
         "ServiceMonitor/minimal-api",
+        "PrometheusRule/minimal-api",
+        "ConfigMap/minimal-api-dashboard",
         "StatefulSet/minimal-postgres",
         "Service/minimal-postgres",
         "Secret/minimal-postgres-credentials",

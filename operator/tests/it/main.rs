@@ -12,6 +12,7 @@ mod contract;
 mod fields;
 mod generated;
 mod hostile;
+mod monitoring;
 mod network;
 mod parity;
 mod promql;

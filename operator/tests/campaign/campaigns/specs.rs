@@ -69,6 +69,22 @@ fn fields() -> Vec<(&'static str, Value)> {
             json!({"mode": "Enabled", "labels": {"release": "prometheus"}}),
         ),
         ("monitoring", json!({"mode": "Enabled", "interval": "1m"})),
+        (
+            "monitoring",
+            json!({
+                "mode": "Enabled",
+                "relabelings": [{"sourceLabels": ["__meta_kubernetes_pod_node_name"], "targetLabel": "node"}],
+                "metricRelabelings": [{"action": "drop", "sourceLabels": ["__name__"], "regex": "app_http_.*"}],
+            }),
+        ),
+        (
+            "monitoring",
+            json!({"rules": {"mode": "Disabled"}, "dashboards": {"labels": {"shown-by": "grafana"}}}),
+        ),
+        (
+            "monitoring",
+            json!({"rules": {"runbookBaseUrl": "https://a"}, "dashboards": {"mode": "Disabled"}}),
+        ),
         ("network", json!({"isolation": "Disabled"})),
         ("network", strict(&json!([]))),
         (
@@ -229,6 +245,8 @@ pub(crate) async fn mend(bench: Arc<Bench>, tally: Arc<Tally>) {
         "ingressroutes/*-api",
         "middlewares/*-api-redirect",
         "servicemonitors/*-api",
+        "prometheusrules/*-api",
+        "configmaps/*-api-dashboard",
         "configmaps/*-postgres",
         "statefulsets/*-postgres",
         "services/*-postgres",

@@ -162,6 +162,8 @@ fn parts() -> Vec<(&'static str, Vec<Value>)> {
                 json!({"mode": "Disabled"}),
                 json!({"mode": "Enabled", "labels": {"release": "prometheus"}}),
                 json!({"mode": "Enabled", "interval": "1m"}),
+                json!({"rules": {"mode": "Disabled"}, "dashboards": {"labels": {"shown-by": "grafana"}}}),
+                json!({"rules": {"runbookBaseUrl": "https://wiki.example.org"}, "dashboards": {"mode": "Disabled"}}),
             ],
         ),
         (

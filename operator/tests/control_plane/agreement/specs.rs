@@ -10,7 +10,7 @@ use proptest::{
 use serde_json::{Map, Value, json};
 
 use super::words::{amounts, long, no_object, no_text, one_of, shaped, spoilt, texts};
-use super::{api, network::network};
+use super::{api, monitoring, network::network};
 
 const LABEL: &str = "[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?";
 
@@ -145,15 +145,7 @@ fn change() -> BoxedStrategy<(&'static str, Value)> {
             ),
         ),
         (2, at("/spec/redis/persistence/size", size())),
-        (
-            1,
-            at(
-                "/spec/monitoring/mode",
-                word(&["Auto", "Enabled", "Disabled"]),
-            ),
-        ),
-        (3, at("/spec/monitoring/labels", labels())),
-        (3, at("/spec/monitoring/interval", interval())),
+        (20, monitoring::change()),
         (4, at("/spec/network", network())),
         (1, Union::new(PARTS.map(object)).boxed()),
     ])
@@ -161,7 +153,7 @@ fn change() -> BoxedStrategy<(&'static str, Value)> {
 }
 
 /// Every object in the spec.
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 17] = [
     "/spec",
     "/spec/api",
     "/spec/api/autoscaling",
@@ -177,6 +169,8 @@ const PARTS: [&str; 15] = [
     "/spec/monitoring",
     "/spec/network",
     "/spec/network/strict",
+    "/spec/monitoring/rules",
+    "/spec/monitoring/dashboards",
 ];
 
 fn name() -> BoxedStrategy<(&'static str, Value)> {
@@ -270,19 +264,6 @@ pub(super) fn labels() -> BoxedStrategy<Value> {
         }),
     ]
     .boxed()
-}
-
-fn interval() -> BoxedStrategy<Value> {
-    let number = prop_oneof![
-        3 => shaped("[1-9][0-9]{0,6}"),
-        1 => one_of(&["", "0", "01", "-1", "+1", "1.5", "1e3", "１"]),
-    ];
-    let unit = one_of(&[
-        "s", "s", "m", "h", "ms", "", "d", "S", "us", " s", "s ", "m30s", "s\n",
-    ]);
-    (number, unit)
-        .prop_map(|(number, unit)| Value::from(number + &unit))
-        .boxed()
 }
 
 /// Puts a value at a path, and objects on the way that a sound spec would have there.

@@ -104,6 +104,12 @@ pub(crate) const SERVICE_MONITOR: Kind = Kind::new(
     "ServiceMonitor",
     "servicemonitors",
 );
+pub(crate) const PROMETHEUS_RULE: Kind = Kind::new(
+    "monitoring.coreos.com",
+    "v1",
+    "PrometheusRule",
+    "prometheusrules",
+);
 pub(crate) const RESOURCE_QUOTA: Kind = Kind::new("", "v1", "ResourceQuota", "resourcequotas");
 pub(crate) const LEASE: Kind = Kind::new("coordination.k8s.io", "v1", "Lease", "leases");
 pub(crate) const EVENT: Kind = Kind::new("events.k8s.io", "v1", "Event", "events");
@@ -141,7 +147,7 @@ pub(crate) type Child = (Kind, &'static str);
 /// migration, which comes and goes, and whose name depends on the image (`migrate.rs`), and the autoscaler, which takes
 /// the number of pods out of the spec's hands (`autoscaling.rs`), and the policies of the API, which only
 /// `network.isolation: Strict` asks for.
-pub(crate) const CHILDREN: [Child; 20] = [
+pub(crate) const CHILDREN: [Child; 22] = [
     (SERVICE_ACCOUNT, "api"),
     (DEPLOYMENT, "api"),
     (SERVICE, "api"),
@@ -150,6 +156,8 @@ pub(crate) const CHILDREN: [Child; 20] = [
     (INGRESS_ROUTE, "api-redirect"),
     (MIDDLEWARE, "api-redirect"),
     (SERVICE_MONITOR, "api"),
+    (PROMETHEUS_RULE, "api"),
+    (CONFIG_MAP, "api-dashboard"),
     (SECRET, "postgres-credentials"),
     (VOLUME_CLAIM, "postgres-data"),
     (CONFIG_MAP, "postgres"),
@@ -163,6 +171,11 @@ pub(crate) const CHILDREN: [Child; 20] = [
     (SERVICE, "redis"),
     (NETWORK_POLICY, "redis"),
 ];
+
+/// Whether a child is there for monitoring alone.
+pub(crate) fn is_monitoring((kind, suffix): &Child) -> bool {
+    kind.group == "monitoring.coreos.com" || suffix.ends_with("-dashboard")
+}
 
 /// The children that can be made again: all but volumes and credentials.
 pub(crate) fn replaceable() -> impl Iterator<Item = Child> {

@@ -11,7 +11,10 @@ pub(crate) const TRAEFIK: (&str, &[&str]) = (
 );
 pub(crate) const PROMETHEUS_OPERATOR: (&str, &[&str]) = (
     "prometheus-operator.yaml",
-    &["servicemonitors.monitoring.coreos.com"],
+    &[
+        "servicemonitors.monitoring.coreos.com",
+        "prometheusrules.monitoring.coreos.com",
+    ],
 );
 
 /// Both, with their names on the command line of `tpstack render`.

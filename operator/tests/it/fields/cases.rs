@@ -154,6 +154,88 @@ fn monitoring() -> Vec<Case> {
             json!({"release": "prometheus"}),
         ),
         case("monitoring.interval", whole(), json!("1m")),
+        case("monitoring.rules.mode", whole(), json!("Disabled")),
+        case(
+            "monitoring.relabelings[].action",
+            json!({"monitoring": {"mode": "Enabled", "relabelings": [{"action": "keep", "sourceLabels": ["a"]}]}}),
+            json!("drop"),
+        ),
+        case(
+            "monitoring.relabelings[].sourceLabels",
+            json!({"monitoring": {"mode": "Enabled", "relabelings": [{"targetLabel": "a"}]}}),
+            json!(["b"]),
+        ),
+        case(
+            "monitoring.relabelings[].separator",
+            json!({"monitoring": {"mode": "Enabled", "relabelings": [{"targetLabel": "a"}]}}),
+            json!("/"),
+        ),
+        case(
+            "monitoring.relabelings[].regex",
+            json!({"monitoring": {"mode": "Enabled", "relabelings": [{"targetLabel": "a"}]}}),
+            json!("b.*"),
+        ),
+        case(
+            "monitoring.relabelings[].targetLabel",
+            json!({"monitoring": {"mode": "Enabled", "relabelings": [{"targetLabel": "a"}]}}),
+            json!("b"),
+        ),
+        case(
+            "monitoring.relabelings[].replacement",
+            json!({"monitoring": {"mode": "Enabled", "relabelings": [{"targetLabel": "a"}]}}),
+            json!("b"),
+        ),
+        case(
+            "monitoring.relabelings[].modulus",
+            json!({"monitoring": {"mode": "Enabled", "relabelings": [{"action": "hashmod", "targetLabel": "a", "modulus": 2}]}}),
+            json!(3),
+        ),
+        case(
+            "monitoring.metricRelabelings[].action",
+            json!({"monitoring": {"mode": "Enabled", "metricRelabelings": [{"action": "keep", "sourceLabels": ["a"]}]}}),
+            json!("drop"),
+        ),
+        case(
+            "monitoring.metricRelabelings[].sourceLabels",
+            json!({"monitoring": {"mode": "Enabled", "metricRelabelings": [{"targetLabel": "a"}]}}),
+            json!(["b"]),
+        ),
+        case(
+            "monitoring.metricRelabelings[].separator",
+            json!({"monitoring": {"mode": "Enabled", "metricRelabelings": [{"targetLabel": "a"}]}}),
+            json!("/"),
+        ),
+        case(
+            "monitoring.metricRelabelings[].regex",
+            json!({"monitoring": {"mode": "Enabled", "metricRelabelings": [{"targetLabel": "a"}]}}),
+            json!("b.*"),
+        ),
+        case(
+            "monitoring.metricRelabelings[].targetLabel",
+            json!({"monitoring": {"mode": "Enabled", "metricRelabelings": [{"targetLabel": "a"}]}}),
+            json!("b"),
+        ),
+        case(
+            "monitoring.metricRelabelings[].replacement",
+            json!({"monitoring": {"mode": "Enabled", "metricRelabelings": [{"targetLabel": "a"}]}}),
+            json!("b"),
+        ),
+        case(
+            "monitoring.metricRelabelings[].modulus",
+            json!({"monitoring": {"mode": "Enabled", "metricRelabelings": [{"action": "hashmod", "targetLabel": "a", "modulus": 2}]}}),
+            json!(3),
+        ),
+        case(
+            "monitoring.rules.runbookBaseUrl",
+            whole(),
+            json!("https://wiki.example.org/runbooks"),
+        ),
+        case("monitoring.dashboards.mode", whole(), json!("Disabled")),
+        case(
+            "monitoring.dashboards.labels",
+            whole(),
+            json!({"shown-by": "grafana"}),
+        ),
     ]
 }
 

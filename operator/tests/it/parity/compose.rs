@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::{
     acl, environment, mebibytes, redis_settings, resolved, text_of, unless_the_apis_own_differs,
 };
-use crate::text;
+use crate::{repository, text};
 
 pub(super) fn facts(add: &mut dyn FnMut(String, String)) {
     let file: Value = serde_saphyr::from_str(&text("compose/compose.yaml")).unwrap();
@@ -15,8 +15,19 @@ pub(super) fn facts(add: &mut dyn FnMut(String, String)) {
     compose_redis(&services["redis"], add);
     compose_scrape(add);
     add("exporters".to_owned(), "postgres, redis".to_owned());
-    add("alert rules".to_owned(), "prometheus/rules".to_owned());
-    add("dashboards".to_owned(), "grafana/dashboards".to_owned());
+    add("alert rules".to_owned(), files("compose/prometheus/rules"));
+    add("dashboards".to_owned(), files("compose/grafana/dashboards"));
+}
+
+/// Names of a folder's files, without what they end in.
+fn files(folder: &str) -> String {
+    let entries = std::fs::read_dir(repository(folder)).unwrap();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.unwrap().path())
+        .map(|path| path.file_stem().unwrap().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names.join(", ")
 }
 
 fn seconds(service: &Value) -> String {

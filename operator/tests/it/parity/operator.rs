@@ -38,7 +38,20 @@ pub(super) fn facts(add: &mut dyn FnMut(String, String)) {
     let job = operator::desired::migrate::job(&stack, &Images::default(), "uid").unwrap();
     migrate(&stack, &pod(&job), add);
     data(&stack, &children, add);
-    for absent in ["exporters", "alert rules", "dashboards", "edge middlewares"] {
+    let names = |names: Vec<&Option<String>>| {
+        let names = names.into_iter().flatten();
+        let names = names.map(|name| name.replace("shop-", "").replace("-dashboard", ""));
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let rules = children.prometheus_rules.iter();
+    add(
+        "alert rules".to_owned(),
+        names(rules.map(|rule| &rule.metadata.name).collect()),
+    );
+    let dashboards = children.config_maps.iter().map(|map| &map.metadata.name);
+    let dashboards = dashboards.filter(|name| name.iter().any(|name| name.ends_with("-dashboard")));
+    add("dashboards".to_owned(), names(dashboards.collect()));
+    for absent in ["exporters", "edge middlewares"] {
         add(absent.to_owned(), String::new());
     }
 }
