@@ -9,6 +9,8 @@ use crate::desired::metadata::Component;
 use crate::kind::{Kind, ObjectId, OptionalApi};
 use crate::migration::{Migration, Stage};
 use crate::outcome::Worked;
+use crate::references::Missing;
+use crate::validate::External;
 
 mod stopped;
 
@@ -75,8 +77,15 @@ pub fn part(part: Part, worked: &Worked) -> Finding {
     {
         return Finding::no("Progressing", message.clone());
     }
+    if let Some(missing) = missing(worked, Some(part)) {
+        return Finding::no(missing.reason, missing.message.clone());
+    }
     let stack = &worked.stack;
     match part {
+        Part::Postgres if stack.external.postgres.is_some() => {
+            external(stack.external.postgres.as_ref())
+        }
+        Part::Redis if stack.external.redis.is_some() => external(stack.external.redis.as_ref()),
         Part::Redis if stack.redis.is_none() => {
             Finding::yes("Disabled", "spec.redis.engine is Disabled")
         }
@@ -114,6 +123,24 @@ pub fn conflicts(worked: &Worked, part: Option<Part>) -> Option<String> {
             named.join(", ")
         )
     })
+}
+
+/// What keeps somebody else's store from being used.
+pub fn missing(worked: &Worked, part: Option<Part>) -> Option<&Missing> {
+    let mut all = worked.work.missing.iter();
+    all.find(|(of, _)| part.is_none_or(|part| part == *of))
+        .map(|(_, missing)| missing)
+}
+
+/// What is told of somebody else's store: nobody here asks it anything.
+fn external(external: Option<&External>) -> Finding {
+    let secret = external.map_or("", |external| &external.secret);
+    Finding::yes(
+        "External",
+        format!(
+            "somebody else runs it; Secret {secret} says where it is. Whether it answers, the API's /health/ready tells"
+        ),
+    )
 }
 
 fn monitoring(worked: &Worked) -> Finding {

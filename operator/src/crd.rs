@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 mod api;
+mod external;
 mod ingress;
 mod monitoring;
 mod network;
@@ -22,12 +23,13 @@ mod schema;
 mod status;
 
 pub use api::{ApiSpec, AutoscalingSpec, DEFAULT_REPLICAS, MigrateSpec, RESERVED_ENV};
+pub use external::{Authority, ExternalSpec, SecretRef};
 pub use ingress::{EntryPoints, IngressSpec, TlsMode, TlsSecret, TlsSpec};
 pub use monitoring::{DashboardsSpec, MonitoringMode, MonitoringSpec, RulesSpec, Switch};
 pub use network::{Isolation, NamespaceSelector, NetworkSpec, StrictSpec};
-pub use postgres::{PostgresEngine, PostgresSpec, PostgresStorage};
+pub use postgres::{PostgresEngine, PostgresSpec, PostgresStorage, RESERVED_PARAMETERS};
 pub use read::read;
-pub use redis::{PersistenceMode, RedisEngine, RedisPersistence, RedisSpec};
+pub use redis::{AuthMode, PersistenceMode, RedisAuth, RedisEngine, RedisPersistence, RedisSpec};
 pub use relabeling::{RelabelAction, RelabelingSpec};
 pub use schema::definition;
 pub use status::{
@@ -67,7 +69,11 @@ pub const MAX_NAME_LENGTH: usize = 40;
     validation = Rule::new("size(self.metadata.name) <= 40")
         .message("metadata.name must have at most 40 characters, since the names of the children are made from it: choose a shorter name"),
     validation = Rule::new("self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')")
-        .message("metadata.name must be lower-case letters, digits and '-', starting with a letter (no dots), since Services are named after it: for example shop")
+        .message("metadata.name must be lower-case letters, digits and '-', starting with a letter (no dots), since Services are named after it: for example shop"),
+    validation = Rule::new("self.spec.redis.engine != 'BuiltIn' || self.spec.redis.auth.mode != 'None' || self.spec.network.isolation != 'Disabled'")
+        .message("spec.redis.auth.mode None needs spec.network.isolation Data or Strict: without a password and without a NetworkPolicy every pod of the cluster could read and change what Redis holds; set the isolation, or auth.mode to Password"),
+    validation = Rule::new("(self.spec.postgres.engine != 'External' && self.spec.redis.engine != 'External') || !has(self.spec.network.strict) || (has(self.spec.network.strict.egress) && size(self.spec.network.strict.egress) > 0)")
+        .message("spec.network.strict.egress must open the way to a store whose engine is External: add a rule with its address and port")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct TpStackSpec {

@@ -23,6 +23,7 @@ use crate::validate::Stack;
 
 pub mod api;
 pub mod autoscaler;
+pub mod connection;
 pub mod metadata;
 pub mod migrate;
 pub mod monitoring;
@@ -131,7 +132,9 @@ pub fn desired(
     api::add(stack, images, observed, migration, &mut children);
     children.autoscalers.extend(autoscaler::autoscaler(stack));
     children.jobs.extend(migration.job.as_deref().cloned());
-    if let Some(pair) = &stores.postgres {
+    if let Some(pair) = &stores.postgres
+        && stack.external.postgres.is_none()
+    {
         postgres::add(stack, images, pair, &mut children);
     }
     if let (Some(redis), Some(pair)) = (&stack.redis, &stores.redis) {

@@ -27,6 +27,7 @@ pub mod memory;
 pub mod observe;
 pub mod outcome;
 pub mod reconcile;
+pub mod references;
 pub mod status;
 
 pub mod admin_server;

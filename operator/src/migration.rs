@@ -66,7 +66,8 @@ pub enum Rollout {
 pub struct Record {
     /// For which image.
     pub image: String,
-    /// UID of the volume that holds the database: data that was given up takes its schema along.
+    /// UID of the volume that holds the database, or of the Secret that says where somebody else's is: data that was given up
+    /// takes its schema along.
     pub volume: String,
 }
 
@@ -121,10 +122,7 @@ pub fn decide(stack: &Stack, images: &Images, observed: &Observed, stores: &Stor
     }
     let wanted = api::image(stack, images);
     let known = observed.object(&deployment).and_then(record);
-    let volume = stores
-        .postgres
-        .as_ref()
-        .and_then(|pair| pair.volume_uid.as_deref());
+    let volume = database(stack, stores);
     let is_recorded = known.as_ref().is_some_and(|known| {
         known.image == wanted && volume.is_none_or(|volume| volume == known.volume)
     });
@@ -148,10 +146,14 @@ pub fn decide(stack: &Stack, images: &Images, observed: &Observed, stores: &Stor
         return stopped(stack, observed, &name, closed(Stage::Stopped));
     }
     let Some(volume) = volume else {
-        return closed(Stage::Waits(
-            "the API's database is migrated once Postgres has its volume and credentials"
-                .to_owned(),
-        ));
+        let until = if stack.external.postgres.is_some() {
+            "the Secret that says where it is is complete"
+        } else {
+            "Postgres has its volume and credentials"
+        };
+        return closed(Stage::Waits(format!(
+            "the API's database is migrated once {until}"
+        )));
     };
     let Some(job) = migrate::job(stack, images, volume) else {
         return Migration::default();
@@ -208,6 +210,17 @@ fn stopped(stack: &Stack, observed: &Observed, name: &str, migration: Migration)
         return migration;
     }
     removing(running, migration)
+}
+
+/// What stands for the database that is migrated: its volume, or the Secret that says where somebody else's is. Another one
+/// is another schema; a Secret made again may lead to another database, and a migration that has nothing to do is cheap.
+fn database<'a>(stack: &Stack, stores: &'a Stores) -> Option<&'a str> {
+    let pair = stores.postgres.as_ref()?;
+    if stack.external.postgres.is_some() {
+        Some(&pair.credentials_uid)
+    } else {
+        pair.volume_uid.as_deref()
+    }
 }
 
 /// Waits until these are gone, and deletes those of them that can be.

@@ -25,13 +25,15 @@ enum Found {
     Job(Job),
 }
 
-/// Reads what is there for the stack of this name. `migration` is the name of the Job that the spec asks for. Two looks:
+/// Reads what is there for the stack of this name. `migration` is the name of the Job that the spec asks for, `references`
+/// are the Secrets of others that it names. Two looks:
 /// at what wears the stack's labels, and then at the names that are its own and were not among that.
 pub async fn observe(
     client: &Client,
     namespace: &str,
     stack: &str,
     migration: Option<&str>,
+    references: &[&str],
     capabilities: Capabilities,
 ) -> Result<Observed, Error> {
     let mut observed = Observed {
@@ -61,6 +63,20 @@ pub async fn observe(
     for (kind, found) in join_all(looks).await {
         if let Some(found) = allowed(kind, found, &mut observed)?.flatten() {
             note(found, stack, migration, &mut observed);
+        }
+    }
+    if observed.may_read(Kind::Secret) {
+        let ids: Vec<ObjectId> = references
+            .iter()
+            .map(|name| ObjectId::new(Kind::Secret, *name))
+            .collect();
+        let looks = ids.iter().map(async |id| (id, reader.get(id).await));
+        for (id, found) in join_all(looks).await {
+            if let Some(Found::Metadata(_, metadata)) =
+                allowed(id.kind, found, &mut observed)?.flatten()
+            {
+                observed.references.insert(id.name.clone(), metadata);
+            }
         }
     }
     Ok(observed)

@@ -46,6 +46,8 @@ pub struct Observed {
     pub objects: BTreeMap<ObjectId, ObjectMeta>,
     /// Requested size of each volume claim that is there, by name.
     pub volume_sizes: BTreeMap<String, Size>,
+    /// Secrets that others bring and the spec names, by their names: those that are there.
+    pub references: BTreeMap<String, ObjectMeta>,
     /// Kinds that may not be read, each with the API server's words.
     pub forbidden: BTreeMap<Kind, String>,
     /// Names of the stores whose workload has a ready pod of its present generation.

@@ -95,6 +95,7 @@ impl Outcome {
             Self::Terminating => "terminating",
             Self::Worked(worked) if !worked.refusals().is_empty() => "refused",
             Self::Worked(worked) if !worked.work.conflicts.is_empty() => "conflict",
+            Self::Worked(worked) if !worked.work.missing.is_empty() => "missing",
             Self::Worked(worked) if !worked.work.waits.is_empty() => "waiting",
             Self::Worked(_) => "applied",
         }

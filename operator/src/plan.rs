@@ -11,6 +11,7 @@ use crate::kept::{Loss, Pair, Store, Verdict, accepted_loss, decide};
 use crate::kind::{Kind, ObjectId};
 use crate::migration::{self, Migration, Stage};
 use crate::observed::{Observed, Ownership, is_ours_to_delete};
+use crate::references::{self, Missing};
 use crate::settings::Images;
 use crate::validate::Stack;
 
@@ -57,6 +58,8 @@ pub struct Work {
     pub forbidden: Vec<(Part, String)>,
     /// What is waited for.
     pub waits: Vec<(Part, String)>,
+    /// What keeps stores of others from being used.
+    pub missing: Vec<(Part, Missing)>,
     /// The stores as they are held now.
     pub stores: Stores,
     /// What becomes of the API's pods, and of the Job before them.
@@ -82,10 +85,14 @@ pub fn plan(
     let mut work = Work::default();
     let mut creations = Vec::new();
     for component in [Component::Postgres, Component::Redis] {
+        let part = store_part(component);
+        if stack.external.of(component).is_some() {
+            others(stack, component, observed, &mut work);
+            continue;
+        }
         if component == Component::Redis && stack.redis.is_none() {
             continue;
         }
-        let part = store_part(component);
         let kept = [Kind::Secret, Kind::PersistentVolumeClaim];
         if let Some(words) = kept.iter().find_map(|kind| observed.forbidden.get(kind)) {
             // Blind to what is kept, nothing is decided about it.
@@ -146,10 +153,35 @@ pub fn plan(
     Plan::Apply(Box::new(work))
 }
 
+/// Takes up a store that somebody else runs, or tells what is missing.
+fn others(stack: &Stack, component: Component, observed: &Observed, work: &mut Work) {
+    let Some(external) = stack.external.of(component) else {
+        return;
+    };
+    let part = store_part(component);
+    if let Some(words) = observed.forbidden.get(&Kind::Secret) {
+        work.forbidden.push((part, words.clone()));
+        return;
+    }
+    match references::look(stack, component, external, observed) {
+        Ok(credentials_uid) => {
+            *held(&mut work.stores, component) = Some(Pair {
+                credentials_uid,
+                ..Pair::default()
+            });
+        }
+        Err(missing) => work.missing.push((part, missing)),
+    }
+}
+
 /// The stores as they stand, whether or not anything may be written: what a stack that is paused must not forget.
 pub fn standing(raw: &TpStack, stack: &Stack, observed: &Observed) -> Stores {
     let mut stores = Stores::default();
-    for component in [Component::Postgres, Component::Redis] {
+    let ours = |component: &Component| stack.external.of(*component).is_none();
+    for component in [Component::Postgres, Component::Redis]
+        .into_iter()
+        .filter(ours)
+    {
         let store = store(raw, stack, component);
         if let Verdict::Keep(pair) = decide(stack, &store, observed) {
             *held(&mut stores, component) = Some(with_mark(pair, stack, &store, observed));
@@ -167,10 +199,18 @@ fn policy(stack: &Stack, observed: &Observed) -> Vec<Object> {
 
 /// Name and UID of everything a fresh cluster would be given, for `tpstack render`.
 pub fn fresh(raw: &TpStack, stack: &Stack, images: &Images, observed: &Observed) -> Vec<Object> {
-    let Plan::Create(creations) = plan(raw, stack, images, observed, &BTreeSet::new()) else {
-        return Vec::new();
+    let creations = match plan(raw, stack, images, observed, &BTreeSet::new()) {
+        Plan::Create(creations) => creations,
+        // Nothing is made once where both stores are somebody else's.
+        Plan::Apply(_) => Vec::new(),
+        Plan::Stop(..) => return Vec::new(),
     };
     let mut stores = Stores::default();
+    for component in [Component::Postgres, Component::Redis] {
+        if stack.external.of(component).is_some() {
+            *held(&mut stores, component) = Some(Pair::default());
+        }
+    }
     let mut kept = Children::default();
     for creation in creations {
         let component = creation.component();
@@ -265,7 +305,10 @@ fn prune(
     let wanted: BTreeSet<&ObjectId> = objects.iter().map(|object| &object.id).collect();
     let left_alone = |component: &str| match component {
         "postgres" => work.stores.postgres.is_none(),
-        "redis" => stack.redis.is_some() && work.stores.redis.is_none(),
+        // Our own serves until the Secret of somebody else's is there.
+        "redis" => {
+            (stack.redis.is_some() || stack.external.redis.is_some()) && work.stores.redis.is_none()
+        }
         _ => false,
     };
     let of_migration = |id: &ObjectId| match &work.migration.stage {

@@ -103,7 +103,9 @@ pub async fn reconcile(
     Ok(Action::requeue(match outcome {
         // Rights, somebody else's objects and restored ones come and go without an event: looked at again and again.
         Outcome::NotGranted | Outcome::Lost(..) => ctx.settings.discovery_interval,
-        Outcome::Worked(worked) if !worked.work.conflicts.is_empty() => {
+        Outcome::Worked(worked)
+            if !worked.work.conflicts.is_empty() || !worked.work.missing.is_empty() =>
+        {
             ctx.settings.discovery_interval
         }
         _ => ctx.settings.resync_interval,
@@ -149,6 +151,7 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
             namespace,
             name,
             migration.as_deref(),
+            &stack.external.secrets(),
             ctx.capabilities(),
         )
         .await

@@ -237,6 +237,10 @@ fn stalled(
             let conflict = conditions::conflicts(worked, None);
             conflict
                 .map(|message| Finding::yes("NameConflict", message))
+                .or_else(|| {
+                    let missing = conditions::missing(worked, None)?;
+                    Some(Finding::yes(missing.reason, missing.message.clone()))
+                })
                 .or_else(|| conditions::failed_migration(worked))
         }
         Outcome::Unread(_) | Outcome::Paused(_) | Outcome::Terminating => None,
@@ -310,10 +314,17 @@ fn describe(new: &mut TpStackStatus, worked: &Worked, raw: Option<&TpStack>) {
     };
     let engine = raw.map_or_else(String::new, |raw| format!("{:?}", raw.spec.postgres.engine));
     let redis = raw.map_or(RedisEngine::Disabled, |raw| raw.spec.redis.engine);
+    let (version, volume) = match &stack.external.postgres {
+        Some(_) => (String::new(), String::new()),
+        None => (
+            stack.postgres.version.clone(),
+            Component::Postgres.volume_name(&stack.name),
+        ),
+    };
     new.postgres = Some(PostgresStatus {
         engine: engine.clone(),
-        version: stack.postgres.version.clone(),
-        volume: Component::Postgres.volume_name(&stack.name),
+        version: version.clone(),
+        volume,
         volume_uid: holds_data(
             Component::Postgres,
             new.postgres.take().and_then(|postgres| postgres.volume_uid),
@@ -328,7 +339,7 @@ fn describe(new: &mut TpStackStatus, worked: &Worked, raw: Option<&TpStack>) {
     };
     new.summary = Some(Summary {
         api: format!("{ready}/{wanted}"),
-        postgres: format!("{} {engine}", stack.postgres.version),
+        postgres: format!("{version} {engine}").trim_start().to_owned(),
         redis: format!("{redis:?}"),
     });
 }

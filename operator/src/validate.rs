@@ -3,23 +3,26 @@
 //! The API server has checked the same rules (`crd`), but an object may have been stored under an older schema, and
 //! `render` reads files that no server has seen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
 
 use crate::crd::{
-    DeletionPolicy, IngressSpec, MonitoringSpec, PersistenceMode, PostgresEngine, PostgresSpec,
+    AuthMode, DeletionPolicy, IngressSpec, MonitoringSpec, PersistenceMode, PostgresSpec,
     RedisEngine, RedisSpec, TlsMode, TpStack,
 };
 use crate::quantity::Size;
 
 mod api;
 mod autoscaling;
+mod external;
 mod monitoring;
 mod network;
+mod parameters;
 mod words;
 
 pub use autoscaling::Autoscaling;
+pub use external::{External, Externals};
 pub use network::{Network, Strict};
 
 /// A validated TpStack.
@@ -43,8 +46,10 @@ pub struct Stack {
     pub ingress: Option<Ingress>,
     /// The database.
     pub postgres: Postgres,
-    /// The cache; `None` when it is turned off.
+    /// The cache; `None` when it is turned off, or somebody else's.
     pub redis: Option<Redis>,
+    /// The stores that somebody else runs.
+    pub external: Externals,
     /// Scraping, rules and dashboards.
     pub monitoring: MonitoringSpec,
     /// Who may reach its pods, and what they may reach.
@@ -94,6 +99,10 @@ pub struct Postgres {
     pub size: Size,
     /// Class of the volume; `None` for the cluster's default.
     pub storage_class_name: Option<String>,
+    /// Settings of the server: none can end its line, none is the operator's own.
+    pub parameters: BTreeMap<String, String>,
+    /// CPU and memory; `None` for the operator's own amounts.
+    pub resources: Option<ResourceRequirements>,
 }
 
 /// The cache.
@@ -103,6 +112,10 @@ pub struct Redis {
     pub max_memory: Size,
     /// Size of the volume; `None` when nothing is persisted.
     pub storage: Option<Size>,
+    /// Whether clients log in.
+    pub has_password: bool,
+    /// CPU and memory; `None` for the operator's own amounts.
+    pub resources: Option<ResourceRequirements>,
 }
 
 /// One broken rule.
@@ -141,6 +154,8 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
     let redis = redis(&spec.redis, &mut check);
     monitoring::check(&spec.monitoring, &mut check);
     let network = network::network(&spec.network, &mut check);
+    let external = external::externals(spec, &mut check);
+    external::together(spec, &mut check);
     match (postgres, redis) {
         (Some(postgres), Some(redis)) if check.violations.is_empty() => Ok(Stack {
             name,
@@ -166,6 +181,7 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
             },
             ingress,
             postgres,
+            external,
             redis: (spec.redis.engine == RedisEngine::BuiltIn).then_some(redis),
             monitoring: spec.monitoring.clone(),
             network,
@@ -251,8 +267,6 @@ fn ingress(spec: &IngressSpec, check: &mut Check) -> Ingress {
 }
 
 fn postgres(spec: &PostgresSpec, check: &mut Check) -> Option<Postgres> {
-    // One engine so far: this line will not compile once there are more.
-    let PostgresEngine::BuiltIn = spec.engine;
     check.that(
         spec.version == "16",
         "spec.postgres.version",
@@ -276,19 +290,30 @@ fn postgres(spec: &PostgresSpec, check: &mut Check) -> Option<Postgres> {
         "spec.postgres.storage.storageClassName",
         "must be the name of a storage class, such as standard",
     );
+    parameters::check(&spec.parameters, check);
+    if let Some(resources) = &spec.resources {
+        api::resources(resources, "spec.postgres.resources", check);
+    }
     let size = check.size(&spec.storage.size, "spec.postgres.storage.size")?;
     Some(Postgres {
         version: spec.version.clone(),
         database: database.clone(),
         size,
         storage_class_name: spec.storage.storage_class_name.clone(),
+        parameters: spec.parameters.clone(),
+        resources: spec.resources.clone(),
     })
 }
 
 fn redis(spec: &RedisSpec, check: &mut Check) -> Option<Redis> {
     let max_memory = check.size(&spec.max_memory, "spec.redis.maxMemory");
     let size = check.size(&spec.persistence.size, "spec.redis.persistence.size");
+    if let Some(resources) = &spec.resources {
+        api::resources(resources, "spec.redis.resources", check);
+    }
     Some(Redis {
+        has_password: spec.auth.mode == AuthMode::Password,
+        resources: spec.resources.clone(),
         max_memory: max_memory?,
         storage: match spec.persistence.mode {
             PersistenceMode::AppendOnly => Some(size?),

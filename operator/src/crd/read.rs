@@ -6,7 +6,7 @@ use serde_json::Value;
 use super::TpStack;
 
 /// Fields that are objects with a default for everything: serde would take a list for them.
-const OBJECTS: [&str; 16] = [
+const OBJECTS: [&str; 21] = [
     "/spec",
     "/spec/api",
     "/spec/api/migrate",
@@ -16,7 +16,12 @@ const OBJECTS: [&str; 16] = [
     "/spec/ingress/tls/secret",
     "/spec/postgres",
     "/spec/postgres/storage",
+    "/spec/postgres/external",
+    "/spec/postgres/external/secretRef",
     "/spec/redis",
+    "/spec/redis/auth",
+    "/spec/redis/external",
+    "/spec/redis/external/secretRef",
     "/spec/redis/persistence",
     "/spec/monitoring",
     "/spec/network",

@@ -9,9 +9,11 @@ use super::TpStack;
 const SPEC: &str = "/schema/openAPIV3Schema/properties/spec/properties";
 
 /// Kubernetes' own types in the spec.
-const EMBEDDED: [&str; 3] = [
+const EMBEDDED: [&str; 5] = [
     "api/properties/env",
     "api/properties/resources",
+    "postgres/properties/resources",
+    "redis/properties/resources",
     "network/properties/strict/properties/egress",
 ];
 
@@ -53,7 +55,9 @@ pub fn definition() -> CustomResourceDefinition {
 /// its words end up in a condition.
 fn bounds() -> Vec<(String, Value)> {
     let mut bounds = env("api/properties/env");
-    bounds.extend(resources("api/properties/resources"));
+    for part in ["api", "postgres", "redis"] {
+        bounds.extend(resources(&format!("{part}/properties/resources")));
+    }
     bounds.extend(egress("network/properties/strict/properties/egress"));
     bounds
 }

@@ -81,9 +81,11 @@ pub struct Endpoint {
 pub struct PostgresStatus {
     /// Who runs it.
     pub engine: String,
-    /// Its major version.
+    /// Its major version; absent for an External one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub version: String,
-    /// Name of the volume claim.
+    /// Name of the volume claim; absent for an External one.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub volume: String,
     /// UID of the volume claim that holds data; kept after its loss until the loss is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none", rename = "volumeUID")]
@@ -96,7 +98,7 @@ pub struct PostgresStatus {
 pub struct Summary {
     /// Ready pods and wanted pods. Example: 2/2
     pub api: String,
-    /// Version and engine. Example: 16 `BuiltIn`
+    /// Version, where it is ours, and engine. Example: 16 `BuiltIn`
     pub postgres: String,
     /// Engine. Example: `BuiltIn`
     pub redis: String,

@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::autoscaler::replicas;
+use super::connection::connections;
 use super::metadata::{Component, MIGRATED_IMAGE, MIGRATED_VOLUME};
 use super::{Children, pod};
 use crate::migration::{Migration, Rollout};
@@ -166,12 +167,11 @@ fn template(stack: &Stack, images: &Images) -> PodTemplateSpec {
 pub fn container(stack: &Stack, images: &Images) -> Container {
     let own_image = stack.api.image.is_none();
     let mut mounts = vec![pod::mount("tmp", "/tmp", false)];
-    if own_image {
-        mounts.extend(stores(stack).map(|store| {
-            let folder = format!("{}/{}", pod::SECRETS, store.as_str());
-            pod::mount(store.as_str(), folder, true)
-        }));
-    }
+    mounts.extend(
+        connections(stack)
+            .iter()
+            .filter_map(|store| store.mount(own_image)),
+    );
     Container {
         name: CONTAINER.to_owned(),
         image: Some(image(stack, images).to_owned()),
@@ -186,12 +186,12 @@ pub fn container(stack: &Stack, images: &Images) -> Container {
 /// A pod around that container.
 pub fn pod_spec(stack: &Stack, container: Container) -> PodSpec {
     let mut volumes = vec![pod::scratch("tmp", "64Mi")];
-    if stack.api.image.is_none() {
-        volumes.extend(stores(stack).map(|store| {
-            let secret = store.credentials_name(&stack.name);
-            pod::secret_volume(store.as_str(), &secret, &["password"])
-        }));
-    }
+    let own_image = stack.api.image.is_none();
+    volumes.extend(
+        connections(stack)
+            .iter()
+            .filter_map(|store| store.volume(own_image)),
+    );
     PodSpec {
         service_account_name: Some(API.name(&stack.name)),
         automount_service_account_token: Some(false),
@@ -205,49 +205,14 @@ pub fn pod_spec(stack: &Stack, container: Container) -> PodSpec {
     }
 }
 
-fn stores(stack: &Stack) -> impl Iterator<Item = Component> {
-    [
-        Some(Component::Postgres),
-        stack.redis.as_ref().map(|_| Component::Redis),
-    ]
-    .into_iter()
-    .flatten()
-}
-
 /// The app contract, then the user's own variables.
 fn environment(stack: &Stack, own_image: bool) -> Vec<EnvVar> {
     let mut env = vec![pod::env("PORT", PORT.to_string())];
-    for store in stores(stack) {
-        let secret = store.credentials_name(&stack.name);
-        let (prefix, keys): (_, &[(&str, &str)]) = match store {
-            Component::Redis => (
-                "REDIS",
-                &[("HOST", "host"), ("PORT", "port"), ("USER", "username")],
-            ),
-            Component::Postgres | Component::Api | Component::Migrate => (
-                "DB",
-                &[
-                    ("HOST", "host"),
-                    ("PORT", "port"),
-                    ("NAME", "database"),
-                    ("USER", "username"),
-                    ("SSLMODE", "sslmode"),
-                ],
-            ),
-        };
-        env.extend(keys.iter().map(|(variable, key)| {
-            pod::env_from_secret(&format!("{prefix}_{variable}"), &secret, key)
-        }));
-        // Our image reads files, which never show up in a process list; any other gets what the course's app reads.
-        env.push(if own_image {
-            pod::env(
-                &format!("{prefix}_PASSWORD_FILE"),
-                format!("{}/{}/password", pod::SECRETS, store.as_str()),
-            )
-        } else {
-            pod::env_from_secret(&format!("{prefix}_PASSWORD"), &secret, "password")
-        });
-    }
+    env.extend(
+        connections(stack)
+            .iter()
+            .flat_map(|store| store.variables(own_image)),
+    );
     env.extend(stack.api.env.iter().cloned());
     env
 }

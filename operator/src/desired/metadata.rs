@@ -30,9 +30,12 @@ pub const CREDENTIALS_UID: &str = "tpstack.dev/credentials-uid";
 pub const VOLUME_UID: &str = "tpstack.dev/volume-uid";
 /// Annotation of a Postgres volume: major version of the data directory.
 pub const POSTGRES_MAJOR: &str = "tpstack.dev/postgres-major";
+/// Annotation of a store's pods: they restart when their configuration changes.
+pub const CONFIG_DIGEST: &str = "tpstack.dev/config-digest";
 /// Annotation of the API's Deployment: the image that its database was last migrated for.
 pub const MIGRATED_IMAGE: &str = "tpstack.dev/migrated-image";
-/// Annotation of the API's Deployment: UID of the Postgres volume that was migrated. Another volume is another schema.
+/// Annotation of the API's Deployment: UID of the Postgres volume that was migrated, or of the Secret of an External one.
+/// Another volume is another schema.
 pub const MIGRATED_VOLUME: &str = "tpstack.dev/migrated-volume";
 /// Annotation of a migration's Job: a digest of all that it was made from.
 pub const RECIPE: &str = "tpstack.dev/recipe";

@@ -63,10 +63,9 @@ fn stores(stack: &Stack) -> Vec<(Component, u16)> {
         .redis
         .as_ref()
         .map(|_| (Component::Redis, redis::PORT));
-    [(Component::Postgres, postgres::PORT)]
-        .into_iter()
-        .chain(redis)
-        .collect()
+    let is_ours = stack.external.postgres.is_none();
+    let postgres = is_ours.then_some((Component::Postgres, postgres::PORT));
+    postgres.into_iter().chain(redis).collect()
 }
 
 /// What the API's pods and the migration's may reach.

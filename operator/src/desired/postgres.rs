@@ -10,11 +10,15 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::metadata::Component;
+use sha2::{Digest, Sha256};
+
+use super::metadata::{CONFIG_DIGEST, Component};
 use super::{Children, pod};
 use crate::kept::Pair;
 use crate::settings::Images;
 use crate::validate::Stack;
+
+mod parameters;
 
 /// Port of the server and its Service.
 pub const PORT: u16 = 5432;
@@ -43,7 +47,7 @@ pub fn add(stack: &Stack, images: &Images, pair: &Pair, children: &mut Children)
     let name = POSTGRES.name(&stack.name);
     children.config_maps.push(ConfigMap {
         metadata: POSTGRES.owned(stack, name.clone()),
-        data: Some(scripts(pair)),
+        data: Some(files(stack, pair)),
         ..ConfigMap::default()
     });
     children.services.push(Service {
@@ -83,7 +87,7 @@ pub fn credentials(
     .collect()
 }
 
-fn scripts(pair: &Pair) -> BTreeMap<String, String> {
+fn files(stack: &Stack, pair: &Pair) -> BTreeMap<String, String> {
     let mut data = BTreeMap::from([
         (
             "initialize.sh".to_owned(),
@@ -98,7 +102,24 @@ fn scripts(pair: &Pair) -> BTreeMap<String, String> {
     if pair.initialized {
         data.insert("initialized".to_owned(), "true\n".to_owned());
     }
+    data.extend(configuration(stack).map(|text| (parameters::FILE.to_owned(), text)));
     data
+}
+
+/// The user's settings; `None` where there are none, and the server reads what initdb wrote.
+fn configuration(stack: &Stack) -> Option<String> {
+    let parameters = &stack.postgres.parameters;
+    (!parameters.is_empty()).then(|| parameters::file(&format!("{DATA}/pgdata"), parameters))
+}
+
+/// Restarts the pod when the settings change: some are read at the start alone.
+fn annotations(stack: &Stack) -> Option<BTreeMap<String, String>> {
+    let digest = format!("{:x}", Sha256::digest(configuration(stack)?));
+    let digest = digest.get(..16).unwrap_or_default();
+    Some(BTreeMap::from([(
+        CONFIG_DIGEST.to_owned(),
+        digest.to_owned(),
+    )]))
 }
 
 fn stateful_set(stack: &Stack, images: &Images) -> StatefulSet {
@@ -111,6 +132,7 @@ fn stateful_set(stack: &Stack, images: &Images) -> StatefulSet {
             template: PodTemplateSpec {
                 metadata: Some(ObjectMeta {
                     labels: Some(POSTGRES.labels(&stack.name)),
+                    annotations: annotations(stack),
                     ..ObjectMeta::default()
                 }),
                 spec: Some(pod_spec(stack, images)),
@@ -122,17 +144,19 @@ fn stateful_set(stack: &Stack, images: &Images) -> StatefulSet {
 }
 
 /// What both containers have in common.
-fn container(name: &str, images: &Images, mounts: Vec<VolumeMount>) -> Container {
+fn container(stack: &Stack, name: &str, images: &Images, mounts: Vec<VolumeMount>) -> Container {
     let common = [
         pod::mount("data", DATA, false),
         pod::mount("run", "/var/run/postgresql", false),
         pod::mount("tmp", "/tmp", false),
     ];
+    let resources = stack.postgres.resources.clone();
+    let resources = resources.unwrap_or_else(|| pod::resources("100m", "128Mi", "512Mi"));
     Container {
         name: name.to_owned(),
         image: Some(images.postgres.clone()),
         security_context: Some(pod::confined()),
-        resources: Some(pod::resources("100m", "128Mi", "512Mi")),
+        resources: Some(resources),
         volume_mounts: Some(common.into_iter().chain(mounts).collect()),
         ..Container::default()
     }
@@ -168,7 +192,7 @@ fn initialize(stack: &Stack, images: &Images) -> Container {
             pod::env("APP_DATABASE", &stack.postgres.database),
             pod::env("APP_PASSWORD_FILE", secret("password")),
         ]),
-        ..container("initialize", images, mounts)
+        ..container(stack, "initialize", images, mounts)
     }
 }
 
@@ -187,8 +211,14 @@ fn server(stack: &Stack, images: &Images) -> Container {
         ];
         pod::exec_probe(&command, period, failures)
     };
+    let mut args = vec!["postgres".to_owned()];
+    let mut mounts = vec![pod::mount("shm", "/dev/shm", false)];
+    if configuration(stack).is_some() {
+        args.push(format!("--config-file=/etc/tpstack/{}", parameters::FILE));
+        mounts.push(pod::mount("scripts", "/etc/tpstack", true));
+    }
     Container {
-        args: Some(vec!["postgres".to_owned()]),
+        args: Some(args),
         env: Some(vec![pgdata()]),
         ports: Some(vec![ContainerPort {
             name: Some("postgres".to_owned()),
@@ -200,11 +230,7 @@ fn server(stack: &Stack, images: &Images) -> Container {
         startup_probe: Some(probe(2, 300)),
         readiness_probe: Some(probe(5, 3)),
         liveness_probe: Some(probe(10, 6)),
-        ..container(
-            "postgres",
-            images,
-            vec![pod::mount("shm", "/dev/shm", false)],
-        )
+        ..container(stack, "postgres", images, mounts)
     }
 }
 

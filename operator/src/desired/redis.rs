@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use sha2::{Digest, Sha256};
 
-use super::metadata::Component;
+use super::metadata::{CONFIG_DIGEST, Component};
 use super::{Children, pod};
 use crate::kept::Pair;
 use crate::settings::Images;
@@ -27,13 +27,18 @@ const REDIS: Component = Component::Redis;
 /// User and group of the official image.
 const USER: i64 = 999;
 
-/// Annotation of the pods: they restart when their configuration changes, since Redis reads it once.
-const CONFIG_DIGEST: &str = "tpstack.dev/config-digest";
+/// What the application may do: everything but what could harm the server or other keys at once.
+const PERMISSIONS: &str = "~* &* +@all -@admin -@dangerous +info";
+
+/// The ACL file where nobody logs in.
+const OPEN_ACL_FILE: &str = "open.acl";
 
 /// Adds Redis' children.
 pub fn add(stack: &Stack, redis: &Redis, images: &Images, pair: &Pair, children: &mut Children) {
     let name = REDIS.name(&stack.name);
     let configuration = configuration(redis);
+    let mut files = BTreeMap::from([("redis.conf".to_owned(), configuration.clone())]);
+    files.extend((!redis.has_password).then(|| (OPEN_ACL_FILE.to_owned(), open_acl())));
     // A new password is a new Secret: its UID stands for what its ACL says.
     let digest = format!(
         "{:x}",
@@ -41,7 +46,7 @@ pub fn add(stack: &Stack, redis: &Redis, images: &Images, pair: &Pair, children:
     );
     children.config_maps.push(ConfigMap {
         metadata: REDIS.owned(stack, name.clone()),
-        data: Some(BTreeMap::from([("redis.conf".to_owned(), configuration)])),
+        data: Some(files),
         ..ConfigMap::default()
     });
     children.services.push(Service {
@@ -73,9 +78,9 @@ pub fn credentials(
     mut password: impl FnMut() -> String,
 ) -> BTreeMap<String, String> {
     let password = password();
-    // Nobody without a password; the application everything but what could harm the server or other keys at once.
+    // Nobody without a password.
     let acl = format!(
-        "user default off\nuser {APPLICATION_USER} on #{:x} ~* &* +@all -@admin -@dangerous +info\n",
+        "user default off\nuser {APPLICATION_USER} on #{:x} {PERMISSIONS}\n",
         Sha256::digest(&password)
     );
     [
@@ -90,20 +95,31 @@ pub fn credentials(
     .collect()
 }
 
+/// The ACL where nobody logs in: everybody is the default user, who may no more than the application.
+fn open_acl() -> String {
+    format!("user default on nopass {PERMISSIONS}\n")
+}
+
 fn configuration(redis: &Redis) -> String {
+    // Without a password Redis answers its own pod alone, unless it is told that others are kept out otherwise: they are,
+    // by the NetworkPolicy that goes with it.
+    let login = if redis.has_password {
+        format!("aclfile {}/redis/users.acl\n", pod::SECRETS)
+    } else {
+        format!("aclfile /etc/tpstack/{OPEN_ACL_FILE}\nprotected-mode no\n")
+    };
     let append_only = if redis.storage.is_some() { "yes" } else { "no" };
     format!(
         "# Written by the TpStack operator.\n\
          port {PORT}\n\
          dir /data\n\
-         aclfile {secrets}/redis/users.acl\n\
+         {login}\
          maxmemory {max_memory}\n\
          # Sessions and cache entries expire by themselves: what would go soonest goes first.\n\
          maxmemory-policy volatile-ttl\n\
          appendonly {append_only}\n\
          appendfsync everysec\n\
          save \"\"\n",
-        secrets = pod::SECRETS,
         max_memory = redis.max_memory.bytes(),
     )
 }
@@ -140,13 +156,29 @@ fn stateful_set(stack: &Stack, redis: &Redis, images: &Images, digest: &str) -> 
 }
 
 fn pod_spec(stack: &Stack, redis: &Redis, images: &Images) -> PodSpec {
-    // Through a file and the environment of one short-lived shell: the password is in no argument list.
-    let ping = format!(
-        "REDISCLI_AUTH=\"$(cat {}/redis/password)\" redis-cli -h 127.0.0.1 --user {APPLICATION_USER} ping | grep -q PONG",
-        pod::SECRETS
-    );
+    let ping = if redis.has_password {
+        // Through a file and the environment of one short-lived shell: the password is in no argument list.
+        format!(
+            "REDISCLI_AUTH=\"$(cat {}/redis/password)\" redis-cli -h 127.0.0.1 --user {APPLICATION_USER} ping | grep -q PONG",
+            pod::SECRETS
+        )
+    } else {
+        "redis-cli -h 127.0.0.1 ping | grep -q PONG".to_owned()
+    };
     let probe = |period, failures| pod::exec_probe(&["sh", "-c", &ping], period, failures);
-    let limit = memory_limit(redis);
+    let resources = redis
+        .resources
+        .clone()
+        .unwrap_or_else(|| pod::resources("50m", "32Mi", &memory_limit(redis)));
+    let mut mounts = vec![
+        pod::mount("data", "/data", false),
+        pod::mount("configuration", "/etc/tpstack", true),
+    ];
+    mounts.extend(
+        redis
+            .has_password
+            .then(|| pod::mount("credentials", format!("{}/redis", pod::SECRETS), true)),
+    );
     let container = Container {
         name: "redis".to_owned(),
         image: Some(images.redis.clone()),
@@ -164,13 +196,9 @@ fn pod_spec(stack: &Stack, redis: &Redis, images: &Images) -> PodSpec {
         startup_probe: Some(probe(2, 150)),
         readiness_probe: Some(probe(5, 3)),
         liveness_probe: Some(probe(10, 6)),
-        resources: Some(pod::resources("50m", "32Mi", &limit)),
+        resources: Some(resources),
         security_context: Some(pod::confined()),
-        volume_mounts: Some(vec![
-            pod::mount("data", "/data", false),
-            pod::mount("configuration", "/etc/tpstack", true),
-            pod::mount("credentials", format!("{}/redis", pod::SECRETS), true),
-        ]),
+        volume_mounts: Some(mounts),
         ..Container::default()
     };
     let data = match &redis.storage {
@@ -184,21 +212,21 @@ fn pod_spec(stack: &Stack, redis: &Redis, images: &Images) -> PodSpec {
         },
         None => pod::scratch("data", "64Mi"),
     };
+    let mut volumes = vec![
+        data,
+        pod::config_volume("configuration", &REDIS.name(&stack.name), 0o444),
+    ];
+    volumes.extend(redis.has_password.then(|| {
+        let secret = REDIS.credentials_name(&stack.name);
+        pod::secret_volume("credentials", &secret, &["password", "users.acl"])
+    }));
     PodSpec {
         automount_service_account_token: Some(false),
         enable_service_links: Some(false),
         security_context: Some(pod::security(USER)),
         termination_grace_period_seconds: Some(30),
         containers: vec![container],
-        volumes: Some(vec![
-            data,
-            pod::config_volume("configuration", &REDIS.name(&stack.name), 0o444),
-            pod::secret_volume(
-                "credentials",
-                &REDIS.credentials_name(&stack.name),
-                &["password", "users.acl"],
-            ),
-        ]),
+        volumes: Some(volumes),
         ..PodSpec::default()
     }
 }
@@ -220,6 +248,8 @@ mod tests {
             let redis = Redis {
                 max_memory: Size::parse(max_memory).unwrap(),
                 storage: None,
+                has_password: true,
+                resources: None,
             };
             assert_eq!(memory_limit(&redis), limit, "{max_memory}");
         }

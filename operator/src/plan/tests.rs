@@ -1,3 +1,4 @@
+mod external;
 mod stopped;
 
 use std::collections::BTreeSet;

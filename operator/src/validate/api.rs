@@ -24,7 +24,7 @@ pub(super) fn check(spec: &ApiSpec, check: &mut Check) {
     }
     migrate(spec, check);
     env(&spec.env, check);
-    resources(&spec.resources, check);
+    resources(&spec.resources, "spec.api.resources", check);
 }
 
 fn migrate(spec: &ApiSpec, check: &mut Check) {
@@ -125,25 +125,26 @@ fn source(source: &EnvVarSource, field: &str, check: &mut Check) {
     );
 }
 
-fn resources(resources: &ResourceRequirements, check: &mut Check) {
+/// Amounts of a container's resources, as every part of the stack takes them.
+pub(super) fn resources(resources: &ResourceRequirements, field: &str, check: &mut Check) {
     let amounts = |amounts: &Option<BTreeMap<String, Quantity>>| {
         amounts.as_ref().is_none_or(|amounts| {
             amounts.len() <= 20 && amounts.values().all(|amount| words::is_quantity(&amount.0))
         })
     };
     for (amounts, field) in [
-        (amounts(&resources.limits), "spec.api.resources.limits"),
-        (amounts(&resources.requests), "spec.api.resources.requests"),
+        (amounts(&resources.limits), format!("{field}.limits")),
+        (amounts(&resources.requests), format!("{field}.requests")),
     ] {
         check.that(
             amounts,
-            field,
+            &field,
             "must be at most 20 quantities, none negative: for example 50m or 128Mi",
         );
     }
     check.that(
         resources.claims.as_ref().is_none_or(Vec::is_empty),
-        "spec.api.resources.claims",
-        "must be empty: the API's pods claim no devices",
+        &format!("{field}.claims"),
+        "must be empty: the stack's pods claim no devices",
     );
 }

@@ -26,7 +26,9 @@ async fn an_empty_spec_is_a_whole_stack() {
         ("/redis/maxMemory", json!("64Mi")),
         ("/redis/persistence/mode", json!("AppendOnly")),
         ("/redis/persistence/size", json!("256Mi")),
+        ("/redis/auth/mode", json!("Password")),
         ("/monitoring/mode", json!("Auto")),
+        ("/network/isolation", json!("Data")),
         ("/monitoring/interval", json!("15s")),
         ("/monitoring/rules/mode", json!("Enabled")),
         (
@@ -107,6 +109,38 @@ async fn a_value_that_does_not_exist_is_refused_with_those_that_do() {
             "shop",
             json!({"postgres": {"engine": "MySQL"}}),
             &["spec.postgres.engine", r#""BuiltIn""#],
+        ),
+        (
+            "shop",
+            json!({"postgres": {"engine": "External"}}),
+            &["engine External needs external.secretRef"],
+        ),
+        (
+            "shop",
+            json!({"redis": {"external": {"secretRef": {"name": "theirs"}}}}),
+            &["any other engine excludes external"],
+        ),
+        (
+            "shop",
+            json!({"redis": {"auth": {"mode": "None"}}, "network": {"isolation": "Disabled"}}),
+            &["every pod of the cluster", "set the isolation"],
+        ),
+        (
+            "shop",
+            json!({"network": {"isolation": "Strict"}}),
+            &["isolation Strict needs strict"],
+        ),
+        (
+            "shop",
+            json!({"postgres": {"engine": "External", "external": {"secretRef": {"name": "theirs"}}}, "network": {"isolation": "Strict", "strict": {
+                "ingressNamespaces": {"matchLabels": {"a": "b"}}, "monitoringNamespaces": {"matchLabels": {"a": "b"}},
+            }}}),
+            &["must open the way to a store"],
+        ),
+        (
+            "shop",
+            json!({"postgres": {"parameters": {"archive_command": "rm"}}}),
+            &["spec.postgres.parameters may not set", "remove the entry"],
         ),
         (
             "shop",

@@ -8,6 +8,7 @@ mod api;
 mod monitoring;
 mod network;
 mod specs;
+mod stores;
 mod words;
 
 use std::{

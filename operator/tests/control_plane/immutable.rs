@@ -56,6 +56,11 @@ async fn what_cannot_be_changed_afterwards_is_refused_with_the_way_out() {
         ),
         (
             "plain",
+            json!({"postgres": {"engine": "External", "external": {"secretRef": {"name": "theirs"}}}}),
+            &["spec.postgres.engine is immutable", "second TpStack"],
+        ),
+        (
+            "plain",
             json!({"postgres": {"storage": {"storageClassName": "fast"}}}),
             &["storageClassName is immutable", "second TpStack"],
         ),

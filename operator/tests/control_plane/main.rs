@@ -31,6 +31,7 @@ mod data;
 mod denial;
 mod drift;
 mod events;
+mod external;
 mod grant;
 mod hostile;
 mod immutable;

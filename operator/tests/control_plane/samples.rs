@@ -193,6 +193,17 @@ async fn give_what_is_referred_to(sandbox: &Sandbox, rendered: &BTreeMap<String,
 fn references(value: &Value, wanted: &mut BTreeMap<(bool, String), BTreeMap<String, String>>) {
     match value {
         Value::Object(map) => {
+            // A volume that takes some keys of a Secret as files.
+            if let (Some(name), Some(items)) = (
+                map.get("secretName"),
+                map.get("items").and_then(Value::as_array),
+            ) {
+                let keys = items
+                    .iter()
+                    .map(|item| (string(&item["key"]).to_owned(), "a-value".to_owned()));
+                let data = wanted.entry((true, string(name).to_owned())).or_default();
+                data.extend(keys);
+            }
             for (key, below) in map {
                 let is_secret = match key.as_str() {
                     "secretKeyRef" | "secretRef" => true,

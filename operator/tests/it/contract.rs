@@ -67,14 +67,34 @@ fn mounted(path: &str, files: &Path) -> String {
 pub(crate) fn secret(stack: &Stack, reference: &Value) -> String {
     let component = [Component::Postgres, Component::Redis]
         .into_iter()
-        .find(|component| reference["name"] == component.credentials_name(&stack.name))
-        .unwrap_or_else(|| panic!("{reference} names no Secret of ours"));
+        .find(|component| reference["name"] == component.credentials_name(&stack.name));
+    let Some(component) = component else {
+        return of_others(stack, reference);
+    };
     let values = credential_values(stack, component, || "secret".to_owned());
     let key = reference["key"].as_str().unwrap();
     values
         .get(key)
         .unwrap_or_else(|| panic!("the Secret of {component:?} has no key {key}"))
         .clone()
+}
+
+/// The value of a key in a Secret that says where somebody else's store is.
+fn of_others(stack: &Stack, reference: &Value) -> String {
+    let name = reference["name"].as_str().unwrap();
+    assert!(
+        stack.external.secrets().contains(&name),
+        "{reference} names no Secret of the stack's"
+    );
+    let value = match reference["key"].as_str().unwrap() {
+        "port" => "7000",
+        "sslmode" => "verify-full",
+        "tls" => "true",
+        "host" => "store.example.org",
+        "database" | "username" | "password" => "shop",
+        key => panic!("{key} is no key that the documents know"),
+    };
+    value.to_owned()
 }
 
 fn parses(spec: &Value, names: &[&str]) {
@@ -118,6 +138,52 @@ fn the_api_reads_what_its_pods_are_given() {
         &json!({"api": {"env": [{"name": "LOG_LEVEL", "value": "debug"}]}}),
         &["LOG_LEVEL"],
     );
+}
+
+#[test]
+fn the_api_reads_what_it_is_given_of_stores_of_others() {
+    let external = |authority: &str| json!({"engine": "External", "external": {"secretRef": {"name": "theirs"}, "authority": authority}});
+    let both = |authority| json!({"postgres": external(authority), "redis": external(authority)});
+    let always = [
+        "DB_HOST",
+        "DB_SSLMODE",
+        "DB_PASSWORD_FILE",
+        "REDIS_HOST",
+        "REDIS_USER",
+        "REDIS_TLS",
+        "REDIS_PASSWORD_FILE",
+    ];
+    parses(&both("Public"), &always);
+    parses(
+        &both("Secret"),
+        &[&always[..], &["DB_CA_FILE", "REDIS_CA_FILE"]].concat(),
+    );
+    let mut others = both("Secret");
+    others["api"] = json!({"image": "any/image:1"});
+    parses(
+        &others,
+        &[
+            "DB_PASSWORD",
+            "REDIS_PASSWORD",
+            "DB_CA_FILE",
+            "REDIS_CA_FILE",
+        ],
+    );
+}
+
+#[test]
+fn an_image_that_cannot_log_in_to_redis_is_given_no_password() {
+    let files = tempfile::tempdir().unwrap();
+    let external = json!({"engine": "External", "auth": {"mode": "None"}, "external": {"secretRef": {"name": "theirs"}}});
+    for redis in [json!({"auth": {"mode": "None"}}), external] {
+        let variables = environment(&stack(&json!({"redis": redis})), files.path());
+        assert!(variables.contains_key("REDIS_HOST"), "{variables:?}");
+        for name in ["REDIS_USER", "REDIS_PASSWORD", "REDIS_PASSWORD_FILE"] {
+            assert!(!variables.contains_key(name), "{redis}: {name}");
+        }
+        let variables: Variables = variables.into_iter().collect();
+        Config::parse(&variables).unwrap();
+    }
 }
 
 #[test]

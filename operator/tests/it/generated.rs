@@ -67,6 +67,18 @@ fn admission_refuses_the_same_variables_as_validation() {
     assert_eq!(quoted, operator::crd::RESERVED_ENV);
 }
 
+#[test]
+fn admission_refuses_the_same_parameters_as_validation() {
+    let definition = serde_json::to_value(operator::crd::definition()).unwrap();
+    let path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/postgres/properties/parameters/x-kubernetes-validations/1/rule";
+    let rule = definition.pointer(path).unwrap().as_str().unwrap();
+    let mut quoted: Vec<&str> = rule.split('\'').skip(1).step_by(2).collect();
+    // The families, which go by how they begin.
+    let families = quoted.split_off(quoted.len() - 3);
+    assert_eq!(families, ["ssl_", "unix_socket_", "recovery_target"]);
+    assert_eq!(quoted, operator::crd::RESERVED_PARAMETERS);
+}
+
 /// The server refuses a definition whose rules might cost too much, which it reckons from these bounds.
 #[test]
 fn everything_that_a_rule_looks_at_is_bounded() {
@@ -125,10 +137,12 @@ fn every_field_of_ours_is_explained() {
 }
 
 /// Kubernetes' own types.
-const EMBEDDED: [&str; 3] = [
+const EMBEDDED: [&str; 5] = [
     "spec.api.env",
     "spec.api.resources",
     "spec.network.strict.egress",
+    "spec.postgres.resources",
+    "spec.redis.resources",
 ];
 
 fn look(schema: &serde_json::Value, path: &str, silent: &mut Vec<String>) {

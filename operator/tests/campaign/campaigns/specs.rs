@@ -60,6 +60,16 @@ fn fields() -> Vec<(&'static str, Value)> {
             ingress(json!({"tls": {"mode": "Secret", "secret": {"name": "a-tls"}}})),
         ),
         ("redis", json!({"engine": "Disabled"})),
+        (
+            "postgres",
+            json!({"parameters": {"max_connections": "200"}}),
+        ),
+        (
+            "postgres",
+            json!({"resources": {"limits": {"memory": "1Gi"}}}),
+        ),
+        ("redis", json!({"auth": {"mode": "None"}})),
+        ("redis", json!({"resources": {"limits": {"memory": "1Gi"}}})),
         ("redis", json!({"maxMemory": "96Mi"})),
         ("redis", json!({"persistence": {"mode": "None"}})),
         ("monitoring", json!({"mode": "Auto"})),

@@ -149,9 +149,17 @@ fn parts() -> Vec<(&'static str, Vec<Value>)> {
             ],
         ),
         (
+            "postgres",
+            vec![
+                json!({"parameters": {"max_connections": "200", "work_mem": "8MB"}}),
+                json!({"resources": {"requests": {"cpu": "10m"}}}),
+            ],
+        ),
+        (
             "redis",
             vec![
                 json!({"engine": "Disabled"}),
+                json!({"resources": {"limits": {"memory": "1Gi"}}}),
                 json!({"maxMemory": "96Mi"}),
                 json!({"persistence": {"mode": "None"}}),
             ],

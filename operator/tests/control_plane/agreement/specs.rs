@@ -10,7 +10,7 @@ use proptest::{
 use serde_json::{Map, Value, json};
 
 use super::words::{amounts, long, no_object, no_text, one_of, shaped, spoilt, texts};
-use super::{api, monitoring, network::network};
+use super::{api, monitoring, network::network, stores};
 
 const LABEL: &str = "[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?";
 
@@ -119,7 +119,7 @@ fn change() -> BoxedStrategy<(&'static str, Value)> {
             1,
             at(
                 "/spec/postgres/engine",
-                word(&["BuiltIn", "BuiltIn", "builtin"]),
+                word(&["BuiltIn", "BuiltIn", "builtin", "External"]),
             ),
         ),
         (
@@ -135,7 +135,13 @@ fn change() -> BoxedStrategy<(&'static str, Value)> {
                 texts(subdomain(), &[63, 64, 252, 253, 254]),
             ),
         ),
-        (1, at("/spec/redis/engine", word(&["BuiltIn", "Disabled"]))),
+        (
+            1,
+            at(
+                "/spec/redis/engine",
+                word(&["BuiltIn", "Disabled", "External"]),
+            ),
+        ),
         (2, at("/spec/redis/maxMemory", size())),
         (
             1,
@@ -147,6 +153,15 @@ fn change() -> BoxedStrategy<(&'static str, Value)> {
         (2, at("/spec/redis/persistence/size", size())),
         (20, monitoring::change()),
         (4, at("/spec/network", network())),
+        (3, at("/spec/postgres", stores::postgres())),
+        (3, at("/spec/redis", stores::redis())),
+        (3, at("/spec/postgres/parameters", stores::parameters())),
+        (1, at("/spec/postgres/resources", api::resources())),
+        (1, at("/spec/redis/resources", api::resources())),
+        (
+            1,
+            at("/spec/redis/auth/mode", word(&["Password", "None", "none"])),
+        ),
         (1, Union::new(PARTS.map(object)).boxed()),
     ])
     .boxed()
@@ -164,7 +179,9 @@ const PARTS: [&str; 17] = [
     "/spec/ingress/tls",
     "/spec/postgres",
     "/spec/postgres/storage",
+    "/spec/postgres/resources",
     "/spec/redis",
+    "/spec/redis/auth",
     "/spec/redis/persistence",
     "/spec/monitoring",
     "/spec/network",

@@ -15,12 +15,11 @@ pub(super) struct Case {
 }
 
 /// Fields that no child shows.
-pub(super) fn told_by_the_status_alone() -> [&'static str; 3] {
+pub(super) fn told_by_the_status_alone() -> [&'static str; 2] {
     [
         // Nothing is written while it is true.
         "paused",
-        // One value each so far.
-        "postgres.engine",
+        // One value so far.
         "postgres.version",
     ]
 }
@@ -53,10 +52,18 @@ fn mode(path: &'static str, base: Value, value: Value, member: &'static str, is:
 
 /// The cases of every part of the spec.
 pub(super) fn all() -> Vec<Case> {
-    [stack(), api(), ingress(), stores(), monitoring(), network()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        stack(),
+        api(),
+        ingress(),
+        stores(),
+        others(),
+        monitoring(),
+        network(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn stack() -> Vec<Case> {
@@ -130,11 +137,28 @@ fn ingress() -> Vec<Case> {
 
 fn stores() -> Vec<Case> {
     vec![
-        case("postgres.engine", whole(), json!("BuiltIn")),
         case("postgres.version", whole(), json!("16")),
         case("postgres.database", whole(), json!("shop")),
         case("postgres.storage.size", whole(), json!("7Gi")),
         case("postgres.storage.storageClassName", whole(), json!("fast")),
+        case(
+            "postgres.parameters",
+            whole(),
+            json!({"max_connections": "200"}),
+        ),
+        case(
+            "postgres.resources",
+            whole(),
+            json!({"limits": {"memory": "1Gi"}}),
+        ),
+        case(
+            "redis.resources",
+            whole(),
+            json!({"limits": {"memory": "1Gi"}}),
+        ),
+        case("redis.auth.mode", whole(), json!("None")),
+        case("redis.auth.mode", json!({}), json!("None")),
+        case("redis.auth.mode", closed(), json!("None")),
         case("redis.engine", whole(), json!("Disabled")),
         // The API of this release has a migration, with all that the API itself gets.
         case("redis.engine", json!({}), json!("Disabled")),
@@ -143,6 +167,54 @@ fn stores() -> Vec<Case> {
         case("redis.persistence.mode", whole(), json!("None")),
         case("redis.persistence.size", whole(), json!("1Gi")),
     ]
+}
+
+/// Somebody else's store, by the name of its Secret.
+fn secret(name: &str) -> Value {
+    json!({"secretRef": {"name": name}})
+}
+
+fn others() -> Vec<Case> {
+    let external = |store: &str, base: &Value| {
+        let mut spec = base.clone();
+        spec[store] = json!({"engine": "External", "external": secret("theirs")});
+        spec
+    };
+    let mut cases = Vec::new();
+    // With the image of this release there is a migration, which gets what the API gets.
+    for base in [whole(), json!({}), closed()] {
+        let postgres = external("postgres", &base);
+        let redis = external("redis", &base);
+        cases.extend([
+            mode(
+                "postgres.engine",
+                base.clone(),
+                json!("External"),
+                "postgres.external",
+                secret("theirs"),
+            ),
+            mode(
+                "redis.engine",
+                base,
+                json!("External"),
+                "redis.external",
+                secret("theirs"),
+            ),
+            case(
+                "postgres.external.secretRef.name",
+                postgres.clone(),
+                json!("other"),
+            ),
+            case("postgres.external.authority", postgres, json!("Secret")),
+            case(
+                "redis.external.secretRef.name",
+                redis.clone(),
+                json!("other"),
+            ),
+            case("redis.external.authority", redis, json!("Secret")),
+        ]);
+    }
+    cases
 }
 
 fn monitoring() -> Vec<Case> {
@@ -244,7 +316,11 @@ fn closed() -> Value {
     let namespace = json!({"matchLabels": {"kubernetes.io/metadata.name": "a"}});
     json!({"network": {
         "isolation": "Strict",
-        "strict": {"ingressNamespaces": namespace, "monitoringNamespaces": namespace},
+        "strict": {
+            "ingressNamespaces": namespace, "monitoringNamespaces": namespace,
+            // Somebody else's store is reached by such a rule alone.
+            "egress": [{"ports": [{"port": 443}]}],
+        },
     }})
 }
 
