@@ -4,7 +4,7 @@
 //! migrated is noted on the Deployment, so that a Job which is cleaned up is not run again.
 
 use k8s_openapi::api::batch::v1::Job;
-use k8s_openapi::api::core::v1::PodTemplateSpec;
+use k8s_openapi::api::core::v1::{Container, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::desired::metadata::{Component, MIGRATED_IMAGE, MIGRATED_VOLUME, RECIPE};
@@ -124,7 +124,9 @@ pub fn decide(stack: &Stack, images: &Images, observed: &Observed, stores: &Stor
     let known = observed.object(&deployment).and_then(record);
     let volume = database(stack, stores);
     let is_recorded = known.as_ref().is_some_and(|known| {
-        known.image == wanted && volume.is_none_or(|volume| volume == known.volume)
+        known.image == wanted
+            && volume.is_none_or(|volume| volume == known.volume)
+            && (volume.is_some() || !leads_elsewhere(stack, observed.serving.as_deref()))
     });
     if is_recorded {
         return done(wanted, name, known);
@@ -134,7 +136,11 @@ pub fn decide(stack: &Stack, images: &Images, observed: &Observed, stores: &Stor
         image: wanted.to_owned(),
         rollout: match &observed.serving {
             // Pods of this image serve already: there is no other to hold on to, and no reason to hold up the rest.
-            Some(template) if image(template) == Some(wanted) => Rollout::Wanted,
+            Some(template)
+                if image(template) == Some(wanted) && !leads_elsewhere(stack, Some(template)) =>
+            {
+                Rollout::Wanted
+            }
             Some(template) => Rollout::Held(template.clone()),
             None => Rollout::Withheld,
         },
@@ -147,7 +153,7 @@ pub fn decide(stack: &Stack, images: &Images, observed: &Observed, stores: &Stor
     }
     let Some(volume) = volume else {
         let until = if stack.external.postgres.is_some() {
-            "the Secret that says where it is is complete"
+            "the Secret of the External database is complete"
         } else {
             "Postgres has its volume and credentials"
         };
@@ -210,6 +216,25 @@ fn stopped(stack: &Stack, observed: &Observed, name: &str, migration: Migration)
         return migration;
     }
     removing(running, migration)
+}
+
+/// Whether the pods that serve have another External database than the spec asks for: they keep it until the new one is
+/// migrated.
+fn leads_elsewhere(stack: &Stack, serving: Option<&PodTemplateSpec>) -> bool {
+    let (Some(external), Some(template)) = (&stack.external.postgres, serving) else {
+        return false;
+    };
+    let secret = || {
+        let container = container(template)?;
+        let host = container
+            .env
+            .iter()
+            .flatten()
+            .find(|v| v.name == "DB_HOST")?;
+        let source = host.value_from.as_ref()?;
+        Some(source.secret_key_ref.as_ref()?.name.as_str())
+    };
+    secret().is_some_and(|secret| secret != external.secret)
 }
 
 /// What stands for the database that is migrated: its volume, or the Secret that says where somebody else's is. Another one
@@ -294,9 +319,12 @@ fn annotation<'a>(metadata: &'a ObjectMeta, key: &str) -> Option<&'a str> {
 }
 
 fn image(template: &PodTemplateSpec) -> Option<&str> {
+    container(template)?.image.as_deref()
+}
+
+fn container(template: &PodTemplateSpec) -> Option<&Container> {
     let containers = &template.spec.as_ref()?.containers;
-    let container = containers.iter().find(|c| c.name == api::CONTAINER)?;
-    container.image.as_deref()
+    containers.iter().find(|c| c.name == api::CONTAINER)
 }
 
 #[cfg(test)]

@@ -188,3 +188,50 @@ fn a_file_is_rendered_as_if_the_secrets_were_there() {
         "{names:?}"
     );
 }
+
+/// The pods of an API that was given this Secret.
+fn serving(observed: &mut Observed, secret: &str) {
+    let host =
+        json!({"name": "DB_HOST", "valueFrom": {"secretKeyRef": {"name": secret, "key": "host"}}});
+    let container = json!({"name": "api", "image": Images::default().api, "env": [host]});
+    let template = serde_json::from_value(json!({"spec": {"containers": [container]}})).unwrap();
+    observed.serving = Some(Box::new(template));
+    let metadata = json!({
+        "uid": "d", "labels": labels("api"), "ownerReferences": owner("stack-1"),
+        "annotations": {"tpstack.dev/migrated-image": Images::default().api, "tpstack.dev/migrated-volume": "s-db"},
+    });
+    insert(observed, Kind::Deployment, "shop-api", metadata);
+}
+
+#[test]
+fn pods_keep_the_database_they_have_until_the_next_one_is_migrated() {
+    let moved = json!({"postgres": external("next"), "redis": external("cache")});
+    let mut observed = complete();
+    serving(&mut observed, "db");
+    // Not even its Secret is there.
+    let work_ = work(&moved, &observed);
+    assert!(
+        work_.migration.held().is_some(),
+        "{:?}",
+        work_.migration.stage
+    );
+    assert!(matches!(work_.migration.stage, Stage::Waits(_)));
+
+    let keys = [
+        "host", "port", "username", "password", "database", "sslmode",
+    ];
+    give(&mut observed, "next", &keys);
+    let work_ = work(&moved, &observed);
+    assert!(work_.migration.held().is_some());
+    assert!(
+        matches!(work_.migration.stage, Stage::Running(_)),
+        "{:?}",
+        work_.migration.stage
+    );
+
+    // A Secret made again under the same name leads to pods that are there already.
+    serving(&mut observed, "next");
+    let work_ = work(&moved, &observed);
+    assert!(work_.migration.held().is_none());
+    assert!(matches!(work_.migration.stage, Stage::Running(_)));
+}
