@@ -106,6 +106,9 @@ fn with(spec: &Value, path: &str, value: &Value) -> Value {
             .map_or((word, false), |name| (name, true));
         place = &mut place[name];
         if in_list {
+            if !place.is_array() {
+                *place = json!([{}]);
+            }
             place = &mut place[0];
         }
     }

@@ -61,11 +61,19 @@ fn nothing_is_made_once_where_both_stores_are_somebody_elses() {
         Kind::Secret,
         Kind::PersistentVolumeClaim,
         Kind::StatefulSet,
-        Kind::ConfigMap,
         Kind::NetworkPolicy,
     ] {
         assert!(!made.contains(&none), "{none:?} of {made:?}");
     }
+    let maps = work.objects.iter();
+    let maps: Vec<&str> = maps
+        .filter(|object| object.id.kind == Kind::ConfigMap)
+        .map(|object| object.id.name.as_str())
+        .collect();
+    assert!(
+        maps.iter().all(|name| name.starts_with("shop-api")),
+        "none of a store: {maps:?}"
+    );
     assert!(
         matches!(work.migration.stage, Stage::Running(_)),
         "{:?}",
