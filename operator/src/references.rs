@@ -101,13 +101,18 @@ mod tests {
         validate(&serde_json::from_value(stack).unwrap()).unwrap()
     }
 
+    fn parsed(metadata: &Value) -> ObjectMeta {
+        serde_json::from_value(metadata.clone()).unwrap()
+    }
+
     /// What is told of a Secret with this metadata.
     fn told(metadata: Option<&Value>) -> Result<String, Missing> {
         let stack = stack();
         let mut observed = Observed::default();
         if let Some(metadata) = metadata {
-            let metadata = serde_json::from_value(metadata.clone()).unwrap();
-            observed.references.insert("shop-db".to_owned(), metadata);
+            observed
+                .references
+                .insert("shop-db".to_owned(), parsed(metadata));
         }
         let external = stack.external.postgres.clone().unwrap();
         look(&stack, Component::Postgres, &external, &observed)

@@ -55,27 +55,94 @@ fn sound() -> BoxedStrategy<Value> {
         .boxed()
 }
 
-/// A field and what is put there.
+/// A field and what is put there, with how often.
+type Weighted = (u32, BoxedStrategy<(&'static str, Value)>);
+
+fn at(path: &'static str, values: BoxedStrategy<Value>) -> BoxedStrategy<(&'static str, Value)> {
+    prop_oneof![12 => values, 1 => no_text()]
+        .prop_map(move |value| (path, value))
+        .boxed()
+}
+
+fn object(path: &'static str) -> BoxedStrategy<(&'static str, Value)> {
+    no_object().prop_map(move |value| (path, value)).boxed()
+}
+
+fn word(words: &'static [&'static str]) -> BoxedStrategy<Value> {
+    prop_oneof![3 => one_of(words), 1 => spoilt(one_of(words))]
+        .prop_map(Value::from)
+        .boxed()
+}
+
+fn size() -> BoxedStrategy<Value> {
+    prop_oneof![6 => amounts(), 1 => spoilt(amounts()), 1 => long(&[15, 16, 20, 21])]
+        .prop_map(Value::from)
+        .boxed()
+}
+
+fn subdomain() -> BoxedStrategy<String> {
+    shaped(&format!("{LABEL}([.]{LABEL}){{0,3}}"))
+}
+
 fn change() -> BoxedStrategy<(&'static str, Value)> {
-    let at = |path: &'static str, values: BoxedStrategy<Value>| {
-        prop_oneof![12 => values, 1 => no_text()]
-            .prop_map(move |value| (path, value))
-            .boxed()
-    };
-    let object = |path: &'static str| no_object().prop_map(move |value| (path, value)).boxed();
-    let word = |words: &'static [&'static str]| {
-        prop_oneof![3 => one_of(words), 1 => spoilt(one_of(words))]
-            .prop_map(Value::from)
-            .boxed()
-    };
-    let size = || {
-        prop_oneof![6 => amounts(), 1 => spoilt(amounts()), 1 => long(&[15, 16, 20, 21])]
-            .prop_map(Value::from)
-            .boxed()
-    };
-    let subdomain = || shaped(&format!("{LABEL}([.]{LABEL}){{0,3}}"));
+    let mut changes = of_stores();
+    changes.extend(of_the_rest());
+    Union::new_weighted(changes).boxed()
+}
+
+fn of_stores() -> Vec<Weighted> {
+    vec![
+        (
+            1,
+            at(
+                "/spec/postgres/engine",
+                word(&["BuiltIn", "BuiltIn", "builtin", "External"]),
+            ),
+        ),
+        (
+            1,
+            at("/spec/postgres/version", word(&["16", "16", "15", "16.1"])),
+        ),
+        (3, at("/spec/postgres/database", database())),
+        (3, at("/spec/postgres/storage/size", size())),
+        (
+            2,
+            at(
+                "/spec/postgres/storage/storageClassName",
+                texts(subdomain(), &[63, 64, 252, 253, 254]),
+            ),
+        ),
+        (
+            1,
+            at(
+                "/spec/redis/engine",
+                word(&["BuiltIn", "Disabled", "External"]),
+            ),
+        ),
+        (2, at("/spec/redis/maxMemory", size())),
+        (
+            1,
+            at(
+                "/spec/redis/persistence/mode",
+                word(&["AppendOnly", "None"]),
+            ),
+        ),
+        (2, at("/spec/redis/persistence/size", size())),
+        (3, at("/spec/postgres", stores::postgres())),
+        (3, at("/spec/redis", stores::redis())),
+        (3, at("/spec/postgres/parameters", stores::parameters())),
+        (1, at("/spec/postgres/resources", api::resources())),
+        (1, at("/spec/redis/resources", api::resources())),
+        (
+            1,
+            at("/spec/redis/auth/mode", word(&["Password", "None", "none"])),
+        ),
+    ]
+}
+
+fn of_the_rest() -> Vec<Weighted> {
     let entry_point = || texts(shaped("[A-Za-z0-9][-A-Za-z0-9_]{0,10}"), &[62, 63, 64]);
-    Union::new_weighted(vec![
+    vec![
         (3, name()),
         (1, at("/spec/deletionPolicy", word(&["Retain", "Delete"]))),
         (
@@ -115,60 +182,14 @@ fn change() -> BoxedStrategy<(&'static str, Value)> {
                 tls(texts(subdomain(), &[63, 64, 252, 253, 254])),
             ),
         ),
-        (
-            1,
-            at(
-                "/spec/postgres/engine",
-                word(&["BuiltIn", "BuiltIn", "builtin", "External"]),
-            ),
-        ),
-        (
-            1,
-            at("/spec/postgres/version", word(&["16", "16", "15", "16.1"])),
-        ),
-        (3, at("/spec/postgres/database", database())),
-        (3, at("/spec/postgres/storage/size", size())),
-        (
-            2,
-            at(
-                "/spec/postgres/storage/storageClassName",
-                texts(subdomain(), &[63, 64, 252, 253, 254]),
-            ),
-        ),
-        (
-            1,
-            at(
-                "/spec/redis/engine",
-                word(&["BuiltIn", "Disabled", "External"]),
-            ),
-        ),
-        (2, at("/spec/redis/maxMemory", size())),
-        (
-            1,
-            at(
-                "/spec/redis/persistence/mode",
-                word(&["AppendOnly", "None"]),
-            ),
-        ),
-        (2, at("/spec/redis/persistence/size", size())),
         (20, monitoring::change()),
         (4, at("/spec/network", network())),
-        (3, at("/spec/postgres", stores::postgres())),
-        (3, at("/spec/redis", stores::redis())),
-        (3, at("/spec/postgres/parameters", stores::parameters())),
-        (1, at("/spec/postgres/resources", api::resources())),
-        (1, at("/spec/redis/resources", api::resources())),
-        (
-            1,
-            at("/spec/redis/auth/mode", word(&["Password", "None", "none"])),
-        ),
-        (1, Union::new(PARTS.map(object)).boxed()),
-    ])
-    .boxed()
+        (1, Union::new(PARTS.iter().copied().map(object)).boxed()),
+    ]
 }
 
 /// Every object in the spec.
-const PARTS: [&str; 17] = [
+const PARTS: &[&str] = &[
     "/spec",
     "/spec/api",
     "/spec/api/autoscaling",
