@@ -106,7 +106,7 @@ fn with(spec: &Value, path: &str, value: &Value) -> Value {
             .map_or((word, false), |name| (name, true));
         place = &mut place[name];
         if in_list {
-            if !place.is_array() {
+            if place.is_null() {
                 *place = json!([{}]);
             }
             place = &mut place[0];
