@@ -11,10 +11,11 @@ use crate::harness::{
     wait::{eventually, holds},
 };
 
-const REDIS_WORKLOAD: [Child; 3] = [
+const REDIS_WORKLOAD: [Child; 4] = [
     (kinds::STATEFUL_SET, "redis"),
     (kinds::SERVICE, "redis"),
     (kinds::CONFIG_MAP, "redis"),
+    (kinds::NETWORK_POLICY, "redis"),
 ];
 const REDIS_DATA: [Child; 2] = [
     (kinds::VOLUME_CLAIM, "redis-data"),

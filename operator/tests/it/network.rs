@@ -221,8 +221,9 @@ fn documents(file: &str) -> Vec<Value> {
 fn samples() -> Vec<(String, String)> {
     let folder = std::fs::read_dir(repository("manifests/samples")).unwrap();
     folder
-        .map(|entry| entry.unwrap().path().to_str().unwrap().to_owned())
-        .filter(|path| path.ends_with(".yaml"))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
+        .map(|path| path.to_str().unwrap().to_owned())
         .map(|path| {
             let sample: Value =
                 serde_saphyr::from_str(&std::fs::read_to_string(&path).unwrap()).unwrap();
