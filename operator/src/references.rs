@@ -1,7 +1,7 @@
 //! Looks at the Secrets that others bring: whether they are there and have the keys that are needed. [pure]
 //!
-//! By their metadata alone: who set which key is in the managed fields, which the API server keeps. Where it keeps none,
-//! no key is called missing.
+//! By their metadata alone: who set which key is in the managed fields, which the API server keeps. Where those may not tell
+//! of all, no key is called missing.
 
 use std::collections::BTreeSet;
 
@@ -68,15 +68,23 @@ pub fn look(
     })
 }
 
-/// Keys of a Secret as its managed fields tell; `None` if they tell of no key at all.
+/// Keys of a Secret as its managed fields tell; `None` where they may not tell of all.
+///
+/// Who applies `stringData` and later leaves a key out of it leaves the key in the Secret, managed by nobody.
 fn present(metadata: &ObjectMeta) -> Option<BTreeSet<&str>> {
     let entries = metadata.managed_fields.iter().flatten();
-    let sets = entries
+    let fields: Vec<_> = entries
         .filter_map(|entry| entry.fields_v1.as_ref())
-        .flat_map(|fields| ["f:data", "f:stringData"].map(|member| fields.0.get(member)))
-        .flatten()
-        .filter_map(serde_json::Value::as_object);
-    let keys: BTreeSet<&str> = sets
+        .collect();
+    if fields
+        .iter()
+        .any(|fields| fields.0.get("f:stringData").is_some())
+    {
+        return None;
+    }
+    let keys: BTreeSet<&str> = fields
+        .iter()
+        .filter_map(|fields| fields.0.get("f:data")?.as_object())
         .flat_map(serde_json::Map::keys)
         .filter_map(|key| key.strip_prefix("f:"))
         .collect();
@@ -118,7 +126,7 @@ mod tests {
         look(&stack, Component::Postgres, &external, &observed)
     }
 
-    /// Managed fields of two who set keys: one of them by `stringData`.
+    /// Managed fields of two who set keys.
     fn with(keys: &[&str], more: &[&str]) -> Value {
         let fields = |keys: &[&str]| -> Value {
             let key = |key: &&str| (format!("f:{key}"), json!({}));
@@ -126,7 +134,7 @@ mod tests {
         };
         json!({"uid": "s-1", "managedFields": [
             {"manager": "kubectl", "fieldsV1": {"f:data": fields(keys), "f:type": {}}},
-            {"manager": "vault", "fieldsV1": {"f:stringData": fields(more)}},
+            {"manager": "vault", "fieldsV1": {"f:data": fields(more)}},
         ]})
     }
 
@@ -164,8 +172,12 @@ mod tests {
     }
 
     #[test]
-    fn without_managed_fields_no_key_is_called_missing() {
+    fn where_managed_fields_may_not_tell_of_all_no_key_is_called_missing() {
         assert_eq!(told(Some(&json!({"uid": "s-1"}))), Ok("s-1".to_owned()));
+        let applied = json!({"uid": "s-1", "managedFields": [
+            {"fieldsV1": {"f:data": {"f:host": {}}}}, {"fieldsV1": {"f:stringData": {"f:port": {}}}},
+        ]});
+        assert_eq!(told(Some(&applied)), Ok("s-1".to_owned()));
         let labelled = json!({"uid": "s-1", "managedFields": [{"fieldsV1": {"f:metadata": {"f:labels": {"f:a": {}}}}}]});
         assert_eq!(told(Some(&labelled)), Ok("s-1".to_owned()));
     }

@@ -98,7 +98,7 @@ async fn a_value_that_does_not_exist_is_refused_with_those_that_do() {
         (
             "shop",
             json!({"redis": {"engine": "Memcached"}}),
-            &["spec.redis.engine", r#""BuiltIn", "Disabled""#],
+            &["spec.redis.engine", r#""BuiltIn", "External", "Disabled""#],
         ),
         (
             "shop",

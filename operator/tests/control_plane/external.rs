@@ -57,7 +57,7 @@ async fn a_missing_secret_and_a_missing_key_are_named_and_mended_without_a_resta
         .becomes("PostgresReady", "False", "SecretIncomplete")
         .await;
     assert!(
-        postgres.message.contains("lacks password, sslmode:"),
+        postgres.message.contains("lacks sslmode, password:"),
         "{}",
         postgres.message
     );
