@@ -93,6 +93,7 @@ fn present(metadata: &ObjectMeta) -> Option<BTreeSet<&str>> {
 
 #[cfg(test)]
 mod tests {
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
     use serde_json::{Value, json};
 
     use super::{Missing, look};
