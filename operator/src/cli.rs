@@ -3,8 +3,43 @@
 use std::io::Write;
 
 use anyhow::Context;
+use clap::ValueEnum;
 
+pub mod cluster;
 pub mod render;
+pub mod status;
+
+/// What a verb ends with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// For standard output.
+    pub text: String,
+    /// Lines for standard error: what a reader of the text should know, and is no part of it.
+    pub notes: Vec<String>,
+    /// The exit code: the answer in short, for scripts.
+    pub code: u8,
+}
+
+impl Answer {
+    /// A text, and nothing to tell by the exit code.
+    pub fn of(text: String) -> Self {
+        Self {
+            text,
+            notes: Vec::new(),
+            code: 0,
+        }
+    }
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    #[default]
+    Text,
+    /// For programs.
+    Json,
+}
 
 /// The `CustomResourceDefinition` as YAML: what `manifests/crd/tpstacks.yaml` holds.
 pub fn crd() -> anyhow::Result<String> {
@@ -23,4 +58,17 @@ pub fn print(text: &str) -> anyhow::Result<()> {
         }
         _ => Ok(()),
     }
+}
+
+/// As JSON, with a line's end.
+fn json<T: serde::Serialize>(value: &T) -> anyhow::Result<String> {
+    let text = serde_json::to_string_pretty(value).context("failed to write JSON")?;
+    Ok(format!("{text}\n"))
+}
+
+/// A text out of the cluster for a terminal: what could move its cursor or change its colours becomes a blank.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
 }

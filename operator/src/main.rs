@@ -1,11 +1,14 @@
 //! `tpstack`: the operator and the command line.
 
+use std::ffi::OsStr;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
+use operator::cli::Answer;
 use operator::settings::Settings;
 use operator::{cli, controller, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
@@ -27,13 +30,16 @@ enum Command {
     Crd,
     /// Print the children that the operator would make from a file
     Render(cli::render::Arguments),
+    /// Show how stacks are, and what to do next
+    Status(cli::status::Arguments),
 }
 
 /// Longest wait for threads that block, such as one that looks up a name: an operator that has to end ends.
 const LAST_THREADS: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
-    let command = Arguments::parse().command;
+    let command = arguments().command;
+    let failure = command.failure();
     let result = tokio::runtime::Runtime::new()
         .context("failed to start threads")
         .and_then(|runtime| {
@@ -42,37 +48,68 @@ fn main() -> ExitCode {
             result
         });
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             // One line with each cause, and no backtrace: what went wrong is for people. Nobody left to tell is no matter.
             _ = writeln!(std::io::stderr(), "tpstack: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(failure)
         }
     }
 }
 
-async fn run(command: Command) -> anyhow::Result<()> {
-    match command {
-        Command::Operator(settings) => {
-            telemetry::start();
-            telemetry::log_panics();
-            rustls::crypto::ring::default_provider()
-                .install_default()
-                .ok()
-                .context("a TLS provider was installed before")?;
-            let stop = CancellationToken::new();
-            let (mut terminate, mut interrupt) = (
-                signal(SignalKind::terminate())?,
-                signal(SignalKind::interrupt())?,
-            );
-            let on_signal = stop.clone();
-            tokio::spawn(async move {
-                tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-                on_signal.cancel();
-            });
-            controller::run(settings, stop).await
-        }
-        Command::Crd => cli::print(&cli::crd()?),
-        Command::Render(arguments) => cli::print(&cli::render::render(&arguments)?),
+/// The arguments, by the name that was typed: kubectl starts `kubectl-tpstack` for `kubectl tpstack`.
+fn arguments() -> Arguments {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let mut command = Arguments::command();
+    if Path::new(&program).file_name() == Some(OsStr::new("kubectl-tpstack")) {
+        command = command.bin_name("kubectl tpstack");
     }
+    Arguments::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+}
+
+impl Command {
+    /// The exit code of an error. Where 1 is an answer, as in diff(1), an error is 2.
+    fn failure(&self) -> u8 {
+        match self {
+            Self::Operator(_) | Self::Crd | Self::Render(_) => 1,
+            Self::Status(_) => 2,
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<u8> {
+    rustls::crypto::ring::default_provider()
+        .install_default()
+        .ok()
+        .context("a TLS provider was installed before")?;
+    let answer = match command {
+        Command::Operator(settings) => {
+            operator(settings).await?;
+            return Ok(0);
+        }
+        Command::Crd => Answer::of(cli::crd()?),
+        Command::Render(arguments) => Answer::of(cli::render::render(&arguments)?),
+        Command::Status(arguments) => cli::status::status(&arguments).await?,
+    };
+    cli::print(&answer.text)?;
+    for note in &answer.notes {
+        _ = writeln!(std::io::stderr(), "tpstack: {note}");
+    }
+    Ok(answer.code)
+}
+
+async fn operator(settings: Settings) -> anyhow::Result<()> {
+    telemetry::start();
+    telemetry::log_panics();
+    let stop = CancellationToken::new();
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate())?,
+        signal(SignalKind::interrupt())?,
+    );
+    let on_signal = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        on_signal.cancel();
+    });
+    controller::run(settings, stop).await
 }

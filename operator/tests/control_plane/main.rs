@@ -22,6 +22,7 @@ mod agreement;
 mod alerts;
 mod autoscaling;
 mod chart;
+mod cli;
 mod conflict;
 mod converge;
 mod crash;

@@ -2,7 +2,7 @@
 
 use std::{
     io::Write,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Output, Stdio},
     sync::LazyLock,
 };
@@ -74,6 +74,29 @@ pub(crate) fn kubectl(arguments: &[&str], input: &str) -> String {
 pub(crate) fn tpstack(arguments: &[&str]) -> String {
     let output = pipe(Command::new(TPSTACK).args(arguments), "");
     succeeded(&format!("tpstack {}", arguments.join(" ")), &output)
+}
+
+/// What a verb of `tpstack` ended with.
+#[derive(Debug)]
+pub(crate) struct Said {
+    pub(crate) code: Option<i32>,
+    pub(crate) text: String,
+    pub(crate) notes: String,
+}
+
+/// Runs `tpstack` as somebody: the administrator, or whom that kubeconfig names.
+pub(crate) fn ask(arguments: &[&str], input: &str, kubeconfig: Option<&Path>) -> Said {
+    let mut command = Command::new(TPSTACK);
+    command.args(arguments);
+    if let Some(kubeconfig) = kubeconfig {
+        command.env("KUBECONFIG", kubeconfig);
+    }
+    let output = pipe(&mut command, input);
+    Said {
+        code: output.status.code(),
+        text: String::from_utf8_lossy(&output.stdout).into_owned(),
+        notes: String::from_utf8_lossy(&output.stderr).into_owned(),
+    }
 }
 
 /// Runs a command line as a user would paste it, with the testbed's kubectl first on the PATH.

@@ -1,0 +1,3 @@
+//! The verbs of the command line that ask a cluster.
+
+mod status;
