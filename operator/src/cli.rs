@@ -6,6 +6,9 @@ use anyhow::Context;
 use clap::ValueEnum;
 
 pub mod cluster;
+pub mod diff;
+mod file;
+pub mod installation;
 pub mod render;
 pub mod status;
 

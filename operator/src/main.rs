@@ -32,6 +32,8 @@ enum Command {
     Render(cli::render::Arguments),
     /// Show how stacks are, and what to do next
     Status(cli::status::Arguments),
+    /// Show what the operator would change
+    Diff(cli::diff::Arguments),
 }
 
 /// Longest wait for threads that block, such as one that looks up a name: an operator that has to end ends.
@@ -72,7 +74,7 @@ impl Command {
     fn failure(&self) -> u8 {
         match self {
             Self::Operator(_) | Self::Crd | Self::Render(_) => 1,
-            Self::Status(_) => 2,
+            Self::Status(_) | Self::Diff(_) => 2,
         }
     }
 }
@@ -90,6 +92,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Crd => Answer::of(cli::crd()?),
         Command::Render(arguments) => Answer::of(cli::render::render(&arguments)?),
         Command::Status(arguments) => cli::status::status(&arguments).await?,
+        Command::Diff(arguments) => cli::diff::diff(&arguments).await?,
     };
     cli::print(&answer.text)?;
     for note in &answer.notes {

@@ -90,7 +90,8 @@ pub struct ServiceAccountName {
     pub name: String,
 }
 
-fn service_account(text: &str) -> Result<ServiceAccountName, String> {
+/// A `ServiceAccount` as people write it on the command line.
+pub fn service_account(text: &str) -> Result<ServiceAccountName, String> {
     match text.split_once('/') {
         Some((namespace, name))
             if !namespace.is_empty() && !name.is_empty() && !name.contains('/') =>

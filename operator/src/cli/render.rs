@@ -1,17 +1,16 @@
 //! `tpstack render`: what the operator would make from a file, by the operator's own functions.
 
-use std::io::Read;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, ValueEnum};
 
-use crate::crd::{self, GROUP, TpStack};
+use super::file::File;
+use crate::crd::{self, TpStack};
 use crate::kind::OptionalApi;
 use crate::observed::Observed;
 use crate::plan::fresh;
 use crate::settings::Images;
-use crate::validate::validate;
 
 /// What to render.
 #[derive(Args, Debug)]
@@ -49,17 +48,8 @@ impl From<Api> for OptionalApi {
 /// The children of every TpStack in the file, as YAML documents. Values of Secrets are empty: they are drawn when
 /// they are made.
 pub fn render(arguments: &Arguments) -> anyhow::Result<String> {
-    let name = arguments.file.display();
-    let text = if arguments.file.as_os_str() == "-" {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("failed to read standard input")?;
-        text
-    } else {
-        std::fs::read_to_string(&arguments.file)
-            .with_context(|| format!("failed to read {name}"))?
-    };
+    let file = File::read(&arguments.file)?;
+    let name = &file.name;
     let without: Vec<OptionalApi> = arguments.without.iter().map(|api| (*api).into()).collect();
     let capabilities = OptionalApi::ALL
         .into_iter()
@@ -70,37 +60,14 @@ pub fn render(arguments: &Arguments) -> anyhow::Result<String> {
         ..Observed::default()
     };
     let mut documents = Vec::new();
-    for stack in read(&text).with_context(|| format!("in {name}"))? {
+    for document in file.stacks {
+        let stack = crd::read(document)
+            .context("not a valid TpStack")
+            .with_context(|| format!("in {name}"))?;
         documents
             .extend(children(stack, arguments, &observed).with_context(|| format!("in {name}"))?);
     }
-    if documents.is_empty() {
-        bail!("{name} has no TpStack");
-    }
     Ok(documents.concat())
-}
-
-fn read(text: &str) -> anyhow::Result<Vec<TpStack>> {
-    let documents: Vec<serde_json::Value> =
-        serde_saphyr::from_multiple(text).context("not valid YAML")?;
-    let mut stacks = Vec::new();
-    for document in documents.into_iter().filter(|document| !document.is_null()) {
-        let field = |key: &str| {
-            document
-                .get(key)
-                .and_then(serde_json::Value::as_str)
-                .unwrap_or_default()
-        };
-        if field("kind") != "TpStack" || !field("apiVersion").starts_with(&format!("{GROUP}/")) {
-            bail!(
-                "a document is no TpStack of {GROUP} but kind {:?}, apiVersion {:?}: remove it",
-                field("kind"),
-                field("apiVersion")
-            );
-        }
-        stacks.push(crd::read(document).context("not a valid TpStack")?);
-    }
-    Ok(stacks)
 }
 
 fn children(
@@ -115,17 +82,7 @@ fn children(
     stack.metadata.uid = Some("00000000-0000-0000-0000-000000000000".to_owned());
     // What is in the file may come from a cluster: what that cluster knows of it does not matter here.
     stack.status = None;
-    let valid = validate(&stack).map_err(|violations| {
-        let lines: Vec<String> = violations
-            .iter()
-            .map(|violation| format!("\n  {violation}"))
-            .collect();
-        anyhow::anyhow!(
-            "TpStack {:?} is not valid:{}",
-            stack.metadata.name.as_deref().unwrap_or_default(),
-            lines.concat()
-        )
-    })?;
+    let valid = super::file::valid(&stack)?;
     fresh(&stack, &valid, &arguments.images, observed)
         .into_iter()
         .map(|object| {

@@ -1,6 +1,12 @@
 //! Who the tests are: the shipped identity of the operator, and an administrator.
 
-use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::PathBuf, time::Duration};
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use k8s_openapi::api::{authentication::v1::TokenRequest, core::v1::ServiceAccount};
 use kube::{Api, Client, Config, api::PostParams, config::Kubeconfig};
@@ -21,14 +27,19 @@ pub(crate) fn kubeconfig() -> PathBuf {
     ENVIRONMENT.folder.join("operator.kubeconfig")
 }
 
-/// A kubeconfig, for its owner's eyes only, with a token of the operator's `ServiceAccount`.
+/// The kubeconfig of the operator's `ServiceAccount`.
 pub(crate) async fn write_kubeconfig(client: &Client) {
-    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), OPERATOR_NAMESPACE);
+    write(client, OPERATOR_NAMESPACE, OPERATOR_ACCOUNT, &kubeconfig()).await;
+}
+
+/// A kubeconfig, for its owner's eyes only, with a token of a `ServiceAccount`.
+pub(crate) async fn write(client: &Client, namespace: &str, account: &str, path: &Path) {
+    let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), namespace);
     let request: TokenRequest =
         serde_json::from_value(json!({"spec": {"audiences": [], "expirationSeconds": 7200}}))
             .expect("a literal of this type");
     let answer = accounts
-        .create_token_request(OPERATOR_ACCOUNT, &PostParams::default(), &request)
+        .create_token_request(account, &PostParams::default(), &request)
         .await
         .expect("the API server makes tokens for ServiceAccounts");
     let token = answer
@@ -45,17 +56,17 @@ pub(crate) async fn write_kubeconfig(client: &Client) {
     let mut cluster = serde_json::to_value(cluster).expect("it is plain data");
     cluster["name"] = json!("testbed");
     let config = json!({
-        "apiVersion": "v1", "kind": "Config", "current-context": "operator",
+        "apiVersion": "v1", "kind": "Config", "current-context": "account",
         "clusters": [cluster],
-        "users": [{"name": "operator", "user": {"token": token}}],
-        "contexts": [{"name": "operator", "context": {"cluster": "testbed", "user": "operator"}}],
+        "users": [{"name": "account", "user": {"token": token}}],
+        "contexts": [{"name": "account", "context": {"cluster": "testbed", "user": "account"}}],
     });
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .mode(0o600)
-        .open(kubeconfig())
+        .open(path)
         .expect("the run folder can be written to");
     file.write_all(config.to_string().as_bytes())
         .expect("the run folder can be written to");

@@ -119,6 +119,7 @@ pub(crate) const ROLE_BINDING: Kind = Kind::new(
     "RoleBinding",
     "rolebindings",
 );
+pub(crate) const ROLE: Kind = Kind::new("rbac.authorization.k8s.io", "v1", "Role", "roles");
 pub(crate) const CRD: Kind = Kind::new(
     "apiextensions.k8s.io",
     "v1",
