@@ -34,6 +34,8 @@ enum Command {
     Status(cli::status::Arguments),
     /// Show what the operator would change
     Diff(cli::diff::Arguments),
+    /// Show what makes each child, and its counterpart in the Compose stack
+    Explain(cli::explain::Arguments),
 }
 
 /// Longest wait for threads that block, such as one that looks up a name: an operator that has to end ends.
@@ -74,7 +76,7 @@ impl Command {
     fn failure(&self) -> u8 {
         match self {
             Self::Operator(_) | Self::Crd | Self::Render(_) => 1,
-            Self::Status(_) | Self::Diff(_) => 2,
+            Self::Status(_) | Self::Diff(_) | Self::Explain(_) => 2,
         }
     }
 }
@@ -93,6 +95,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Render(arguments) => Answer::of(cli::render::render(&arguments)?),
         Command::Status(arguments) => cli::status::status(&arguments).await?,
         Command::Diff(arguments) => cli::diff::diff(&arguments).await?,
+        Command::Explain(arguments) => cli::explain::explain(&arguments).await?,
     };
     cli::print(&answer.text)?;
     for note in &answer.notes {

@@ -9,6 +9,7 @@
 
 mod cli;
 mod contract;
+mod explain;
 mod fields;
 mod generated;
 mod hostile;
