@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 pub mod cluster;
 pub mod diff;
+pub mod doctor;
 pub mod explain;
 mod file;
 pub mod installation;

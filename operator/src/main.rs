@@ -34,6 +34,8 @@ enum Command {
     Status(cli::status::Arguments),
     /// Show what the operator would change
     Diff(cli::diff::Arguments),
+    /// Find what the cluster lacks for its stacks, each with the next command to run
+    Doctor(cli::doctor::Arguments),
     /// Show what makes each child, and its counterpart in the Compose stack
     Explain(cli::explain::Arguments),
 }
@@ -76,7 +78,7 @@ impl Command {
     fn failure(&self) -> u8 {
         match self {
             Self::Operator(_) | Self::Crd | Self::Render(_) => 1,
-            Self::Status(_) | Self::Diff(_) | Self::Explain(_) => 2,
+            Self::Status(_) | Self::Diff(_) | Self::Doctor(_) | Self::Explain(_) => 2,
         }
     }
 }
@@ -95,6 +97,7 @@ async fn run(command: Command) -> anyhow::Result<u8> {
         Command::Render(arguments) => Answer::of(cli::render::render(&arguments)?),
         Command::Status(arguments) => cli::status::status(&arguments).await?,
         Command::Diff(arguments) => cli::diff::diff(&arguments).await?,
+        Command::Doctor(arguments) => cli::doctor::doctor(&arguments).await?,
         Command::Explain(arguments) => cli::explain::explain(&arguments).await?,
     };
     cli::print(&answer.text)?;

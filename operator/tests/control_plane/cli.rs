@@ -7,6 +7,7 @@ use serde_json::json;
 use crate::harness::{environment::ENVIRONMENT, identity, kinds, sandbox::Sandbox};
 
 mod diff;
+mod doctor;
 mod status;
 
 const READER: &str = "reader";

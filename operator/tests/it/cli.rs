@@ -134,3 +134,60 @@ fn the_operator_says_what_is_wrong_with_its_settings() {
         assert!(words.iter().all(|word| said.contains(word)), "{said}");
     }
 }
+
+#[test]
+fn kubectl_finds_it_as_a_plugin_and_the_help_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let plugin = folder.path().join("kubectl-tpstack");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_tpstack"), &plugin).unwrap();
+    for (program, name) in [
+        (plugin.as_path(), "kubectl tpstack"),
+        (env!("CARGO_BIN_EXE_tpstack").as_ref(), "tpstack"),
+    ] {
+        let output = Command::new(program)
+            .args(["status", "--help"])
+            .output()
+            .unwrap();
+        let help = String::from_utf8(output.stdout).unwrap();
+        assert!(help.contains(&format!("Usage: {name} status ")), "{help}");
+    }
+}
+
+#[test]
+fn a_question_that_makes_no_sense_is_an_error_and_the_exit_code_is_2() {
+    for (arguments, words) in [
+        (
+            &["status", "shop", "--all-namespaces"][..],
+            "--all-namespaces",
+        ),
+        (&["doctor", "-A", "-n", "team"], "--namespace"),
+        (&["diff"], "--filename"),
+        (&["diff", "shop", "-f", "x"], "--filename"),
+        (&["diff", "-f", "no/such/file.yaml"], "no/such/file.yaml"),
+        (&["explain", "-f", "no/such/file.yaml"], "no/such/file.yaml"),
+        (&["status"], "KUBECONFIG"),
+    ] {
+        let output = tpstack(arguments, "");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {said}");
+        assert!(
+            output.stdout.is_empty() && said.contains(words),
+            "{arguments:?}: {said}"
+        );
+    }
+}
+
+#[test]
+fn explain_says_where_a_child_comes_from_without_a_cluster() {
+    let output = tpstack(
+        &["explain", "--filename", "-"],
+        &stack("{ingress: {hosts: [shop.example.org]}}"),
+    );
+    let said = String::from_utf8(output.stdout).unwrap();
+    for line in [
+        "StatefulSet shop-postgres\n  made by     spec.postgres, spec.stopped\n  in Compose  service postgres\n",
+        "  in Compose  service api: labels: traefik.http.routers.api.rule\n",
+    ] {
+        assert!(said.contains(line), "{line} in {said}");
+    }
+}
