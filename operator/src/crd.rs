@@ -22,7 +22,12 @@ mod relabeling;
 mod schema;
 mod status;
 
-pub use api::{ApiSpec, AutoscalingSpec, DEFAULT_REPLICAS, MigrateSpec, RESERVED_ENV};
+pub use api::{
+    ApiCredentialsSpec, ApiSpec, AutoscalingSpec, BehaviorSpec, CredentialsMode, DEFAULT_PORT,
+    DEFAULT_REPLICAS, DisruptionBudgetSpec, MigrateSpec, ProbeSpec, ProbesSpec, PullPolicy,
+    PullSecret, RESERVED_ENV, ScalingPolicySpec, ScalingPolicyType, ScalingRulesSpec,
+    SchedulingSpec, SelectPolicy,
+};
 pub use external::{Authority, ExternalSpec, SecretRef};
 pub use ingress::{EntryPoints, IngressSpec, TlsMode, TlsSecret, TlsSpec};
 pub use monitoring::{DashboardsSpec, MonitoringMode, MonitoringSpec, RulesSpec, Switch};
@@ -31,7 +36,7 @@ pub use postgres::{PostgresEngine, PostgresSpec, PostgresStorage, RESERVED_PARAM
 pub use read::read;
 pub use redis::{AuthMode, PersistenceMode, RedisAuth, RedisEngine, RedisPersistence, RedisSpec};
 pub use relabeling::{RelabelAction, RelabelingSpec};
-pub use schema::definition;
+pub use schema::{NODE_OPERATORS, POD_OPERATORS, definition};
 pub use status::{
     Condition, ConditionStatus, Endpoint, Phase, PostgresStatus, Summary, TpStackStatus,
 };

@@ -5,8 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{EnvVar, ResourceRequirements};
-
 use crate::crd::{
     AuthMode, DeletionPolicy, IngressSpec, MonitoringSpec, PersistenceMode, PostgresSpec,
     RedisEngine, RedisSpec, TlsMode, TpStack,
@@ -21,6 +19,7 @@ mod network;
 mod parameters;
 mod words;
 
+pub use api::{Api, Probe, Probes, Scheduling};
 pub use autoscaling::Autoscaling;
 pub use external::{External, Externals};
 pub use network::{Network, Strict};
@@ -54,23 +53,6 @@ pub struct Stack {
     pub monitoring: MonitoringSpec,
     /// Who may reach its pods, and what they may reach.
     pub network: Network,
-}
-
-/// The web API.
-#[derive(Clone, Debug)]
-pub struct Api {
-    /// The user's image; `None` for our own.
-    pub image: Option<String>,
-    /// The command that migrates the database of the user's image; `None`: none, or that of our own.
-    pub migrate: Option<Vec<String>>,
-    /// Number of pods, where nothing else sets it.
-    pub replicas: i32,
-    /// What sets the number of pods instead.
-    pub autoscaling: Option<Autoscaling>,
-    /// More environment variables; none of the app contract.
-    pub env: Vec<EnvVar>,
-    /// CPU and memory.
-    pub resources: ResourceRequirements,
 }
 
 /// Routes from outside.
@@ -144,8 +126,7 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
         "must be at most 40 lower-case letters, digits and '-', starting with a letter",
     );
     let spec = &stack.spec;
-    api::check(&spec.api, &mut check);
-    let autoscaling = autoscaling::autoscaling(&spec.api, &mut check);
+    let api = api::api(&spec.api, &mut check);
     let ingress = spec
         .ingress
         .as_ref()
@@ -167,18 +148,7 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
             paused: spec.paused,
             stopped: spec.stopped,
             deletion_policy: spec.deletion_policy,
-            api: Api {
-                image: spec.api.image.clone(),
-                migrate: spec
-                    .api
-                    .migrate
-                    .as_ref()
-                    .map(|migrate| migrate.command.clone()),
-                replicas: spec.api.replicas,
-                autoscaling,
-                env: spec.api.env.clone(),
-                resources: spec.api.resources.clone(),
-            },
+            api,
             ingress,
             postgres,
             external,

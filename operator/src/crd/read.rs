@@ -6,10 +6,20 @@ use serde_json::Value;
 use super::TpStack;
 
 /// Fields that are objects with a default for everything: serde would take a list for them.
-const OBJECTS: [&str; 21] = [
+const OBJECTS: &[&str] = &[
     "/spec",
     "/spec/api",
     "/spec/api/migrate",
+    "/spec/api/autoscaling/behavior",
+    "/spec/api/autoscaling/behavior/scaleUp",
+    "/spec/api/autoscaling/behavior/scaleDown",
+    "/spec/api/credentials",
+    "/spec/api/disruptionBudget",
+    "/spec/api/probes",
+    "/spec/api/probes/liveness",
+    "/spec/api/probes/readiness",
+    "/spec/api/probes/startup",
+    "/spec/api/scheduling",
     "/spec/ingress",
     "/spec/ingress/entryPoints",
     "/spec/ingress/tls",

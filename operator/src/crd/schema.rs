@@ -6,12 +6,20 @@ use serde_json::{Value, json};
 
 use super::TpStack;
 
+mod scheduling;
+
+pub use scheduling::{NODE_OPERATORS, POD_OPERATORS};
+
 const SPEC: &str = "/schema/openAPIV3Schema/properties/spec/properties";
 
 /// Kubernetes' own types in the spec.
-const EMBEDDED: [&str; 5] = [
+const EMBEDDED: [&str; 9] = [
     "api/properties/env",
+    "api/properties/envFrom",
     "api/properties/resources",
+    "api/properties/scheduling/properties/affinity",
+    "api/properties/scheduling/properties/tolerations",
+    "api/properties/scheduling/properties/topologySpreadConstraints",
     "postgres/properties/resources",
     "redis/properties/resources",
     "network/properties/strict/properties/egress",
@@ -39,8 +47,11 @@ pub fn definition() -> CustomResourceDefinition {
             }
             for (path, bounds) in bounds() {
                 let field = version.pointer_mut(&format!("{SPEC}/{path}"));
-                if let (Some(Value::Object(field)), Value::Object(bounds)) = (field, bounds) {
-                    field.extend(bounds);
+                let field = field.and_then(Value::as_object_mut);
+                if let Value::Object(bounds) = bounds {
+                    field
+                        .expect("bounds are put on fields that are there")
+                        .extend(bounds);
                 }
             }
         }
@@ -55,9 +66,11 @@ pub fn definition() -> CustomResourceDefinition {
 /// its words end up in a condition.
 fn bounds() -> Vec<(String, Value)> {
     let mut bounds = env("api/properties/env");
+    bounds.extend(env_from("api/properties/envFrom"));
     for part in ["api", "postgres", "redis"] {
         bounds.extend(resources(&format!("{part}/properties/resources")));
     }
+    bounds.extend(scheduling::bounds("api/properties/scheduling/properties"));
     bounds.extend(egress("network/properties/strict/properties/egress"));
     bounds
 }
@@ -86,6 +99,22 @@ fn env(path: &str) -> Vec<(String, Value)> {
         bounds.push((format!("{source}/{reference}/properties/key"), key.clone()));
     }
     bounds
+}
+
+fn env_from(path: &str) -> Vec<(String, Value)> {
+    let source = format!("{path}/items/properties");
+    let name = json!({"minLength": 1, "maxLength": 253});
+    vec![
+        (
+            format!("{source}/prefix"),
+            json!({"maxLength": 253, "pattern": "^([A-Za-z_][-A-Za-z0-9_.]*)?$"}),
+        ),
+        (
+            format!("{source}/configMapRef/properties/name"),
+            name.clone(),
+        ),
+        (format!("{source}/secretRef/properties/name"), name),
+    ]
 }
 
 fn resources(path: &str) -> Vec<(String, Value)> {

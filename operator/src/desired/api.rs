@@ -4,37 +4,32 @@ use k8s_openapi::api::apps::v1::{
     Deployment, DeploymentSpec, DeploymentStrategy, RollingUpdateDeployment,
 };
 use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvVar, HTTPGetAction, Lifecycle, LifecycleHandler, PodSpec,
-    PodTemplateSpec, Probe, Service, ServiceAccount, ServicePort, ServiceSpec, SleepAction,
+    PodTemplateSpec, Service, ServiceAccount, ServicePort, ServiceSpec,
 };
 use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::Children;
 use super::autoscaler::replicas;
-use super::connection::connections;
 use super::metadata::{Component, MIGRATED_IMAGE, MIGRATED_VOLUME};
-use super::{Children, pod};
 use crate::migration::{Migration, Rollout};
 use crate::observed::Observed;
 use crate::settings::Images;
 use crate::validate::Stack;
 
-/// Port the API listens on, as the app contract says.
-pub const PORT: i32 = 5000;
-/// Name of the Service's port.
+mod environment;
+mod scheduling;
+mod template;
+
+pub use template::{container, pod_spec};
+
+/// Name of the Service's port, and of the container's.
 pub const PORT_NAME: &str = "http";
 
 /// Name of the container, also in a migration's pods.
 pub const CONTAINER: &str = "api";
 
 const API: Component = Component::Api;
-
-/// User and group of the API's image; any other image runs as it too, since `restricted` wants a number.
-const USER: i64 = 65532;
-
-/// Time between a pod's removal from its Service and SIGTERM, in seconds: proxies learn of the removal a moment later.
-const PRE_STOP_SECONDS: i64 = 5;
 
 /// Adds the API's children.
 pub fn add(
@@ -66,7 +61,7 @@ pub fn add(
         ..Service::default()
     });
     let template = match &migration.rollout {
-        Rollout::Wanted => Some(template(stack, images)),
+        Rollout::Wanted => Some(template::template(stack, images)),
         // As it is: what the spec changes besides the image comes with the image, once the gate opens.
         Rollout::Held(serving) => Some(PodTemplateSpec::clone(serving)),
         Rollout::Withheld => None,
@@ -77,7 +72,7 @@ pub fn add(
     children.pod_disruption_budgets.push(PodDisruptionBudget {
         metadata: API.owned(stack, name),
         spec: Some(PodDisruptionBudgetSpec {
-            max_unavailable: Some(IntOrString::Int(1)),
+            max_unavailable: Some(stack.api.max_unavailable.clone()),
             selector: Some(API.selector(&stack.name)),
             ..PodDisruptionBudgetSpec::default()
         }),
@@ -125,108 +120,5 @@ fn deployment(
     }
 }
 
-fn template(stack: &Stack, images: &Images) -> PodTemplateSpec {
-    let readiness = if stack.api.image.is_none() {
-        "/health/ready"
-    } else {
-        "/health"
-    };
-    let container = Container {
-        ports: Some(vec![ContainerPort {
-            name: Some(PORT_NAME.to_owned()),
-            container_port: PORT,
-            protocol: Some("TCP".to_owned()),
-            ..ContainerPort::default()
-        }]),
-        liveness_probe: Some(http_probe("/health", 10, 3)),
-        readiness_probe: Some(http_probe(readiness, 2, 3)),
-        // Up to two minutes for a slow first start; the other probes begin afterwards.
-        startup_probe: Some(http_probe("/health", 1, 120)),
-        lifecycle: Some(Lifecycle {
-            pre_stop: Some(LifecycleHandler {
-                sleep: Some(SleepAction {
-                    seconds: PRE_STOP_SECONDS,
-                }),
-                ..LifecycleHandler::default()
-            }),
-            ..Lifecycle::default()
-        }),
-        ..container(stack, images)
-    };
-    PodTemplateSpec {
-        metadata: Some(ObjectMeta {
-            labels: Some(API.labels(&stack.name)),
-            ..ObjectMeta::default()
-        }),
-        spec: Some(pod_spec(stack, container)),
-    }
-}
-
-/// What every container of the API's image has in common: the app contract, credentials, confinement. A migration runs
-/// with all that the API runs with.
-pub fn container(stack: &Stack, images: &Images) -> Container {
-    let own_image = stack.api.image.is_none();
-    let mut mounts = vec![pod::mount("tmp", "/tmp", false)];
-    mounts.extend(
-        connections(stack)
-            .iter()
-            .filter_map(|store| store.mount(own_image)),
-    );
-    Container {
-        name: CONTAINER.to_owned(),
-        image: Some(image(stack, images).to_owned()),
-        env: Some(environment(stack, own_image)),
-        resources: Some(stack.api.resources.clone()),
-        security_context: Some(pod::confined()),
-        volume_mounts: Some(mounts),
-        ..Container::default()
-    }
-}
-
-/// A pod around that container.
-pub fn pod_spec(stack: &Stack, container: Container) -> PodSpec {
-    let mut volumes = vec![pod::scratch("tmp", "64Mi")];
-    let own_image = stack.api.image.is_none();
-    volumes.extend(
-        connections(stack)
-            .iter()
-            .filter_map(|store| store.volume(own_image)),
-    );
-    PodSpec {
-        service_account_name: Some(API.name(&stack.name)),
-        automount_service_account_token: Some(false),
-        enable_service_links: Some(false),
-        security_context: Some(pod::security(USER)),
-        // The drain of the API takes at most ten seconds.
-        termination_grace_period_seconds: Some(30),
-        containers: vec![container],
-        volumes: Some(volumes),
-        ..PodSpec::default()
-    }
-}
-
-/// The app contract, then the user's own variables.
-fn environment(stack: &Stack, own_image: bool) -> Vec<EnvVar> {
-    let mut env = vec![pod::env("PORT", PORT.to_string())];
-    env.extend(
-        connections(stack)
-            .iter()
-            .flat_map(|store| store.variables(own_image)),
-    );
-    env.extend(stack.api.env.iter().cloned());
-    env
-}
-
-fn http_probe(path: &str, period_seconds: i32, failure_threshold: i32) -> Probe {
-    Probe {
-        http_get: Some(HTTPGetAction {
-            path: Some(path.to_owned()),
-            port: IntOrString::String(PORT_NAME.to_owned()),
-            ..HTTPGetAction::default()
-        }),
-        period_seconds: Some(period_seconds),
-        timeout_seconds: Some(3),
-        failure_threshold: Some(failure_threshold),
-        ..Probe::default()
-    }
-}
+#[cfg(test)]
+mod tests;

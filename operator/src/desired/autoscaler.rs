@@ -10,7 +10,11 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ManagedFieldsEntry, ObjectM
 use super::metadata::{Component, FIELD_MANAGER};
 use crate::kind::{Kind, ObjectId};
 use crate::observed::Observed;
-use crate::validate::Stack;
+use crate::validate::{Autoscaling, Stack};
+
+mod behavior;
+
+use behavior::behavior;
 
 const API: Component = Component::Api;
 
@@ -45,22 +49,34 @@ pub fn autoscaler(stack: &Stack) -> Option<HorizontalPodAutoscaler> {
             },
             min_replicas: Some(autoscaling.min),
             max_replicas: autoscaling.max,
-            metrics: Some(vec![MetricSpec {
-                type_: "Resource".to_owned(),
-                resource: Some(ResourceMetricSource {
-                    name: "cpu".to_owned(),
-                    target: MetricTarget {
-                        type_: "Utilization".to_owned(),
-                        average_utilization: Some(autoscaling.cpu_percentage),
-                        ..MetricTarget::default()
-                    },
-                }),
-                ..MetricSpec::default()
-            }]),
-            ..HorizontalPodAutoscalerSpec::default()
+            metrics: Some(metrics(autoscaling)),
+            behavior: Some(behavior(&autoscaling.behavior)),
         }),
         ..HorizontalPodAutoscaler::default()
     })
+}
+
+/// What is measured. Memory first: through autoscaling/v1, as which older servers keep it, CPU comes out last.
+fn metrics(autoscaling: &Autoscaling) -> Vec<MetricSpec> {
+    let targets = [
+        ("memory", autoscaling.memory_percentage),
+        ("cpu", Some(autoscaling.cpu_percentage)),
+    ];
+    let metric = |(name, percentage): (&str, Option<i32>)| {
+        Some(MetricSpec {
+            type_: "Resource".to_owned(),
+            resource: Some(ResourceMetricSource {
+                name: name.to_owned(),
+                target: MetricTarget {
+                    type_: "Utilization".to_owned(),
+                    average_utilization: Some(percentage?),
+                    ..MetricTarget::default()
+                },
+            }),
+            ..MetricSpec::default()
+        })
+    };
+    targets.into_iter().filter_map(metric).collect()
 }
 
 /// What is sent of the count.
@@ -208,5 +224,26 @@ mod tests {
             80
         );
         assert_eq!(spec["scaleTargetRef"]["name"], "shop-api");
+    }
+
+    #[test]
+    fn memory_is_measured_where_it_is_asked_for_and_cpu_always() {
+        let measured = |target| {
+            let mut autoscaling = json!({"minReplicas": 3, "maxReplicas": 9});
+            autoscaling["targetMemoryUtilizationPercentage"] = target;
+            let stack = stack(&json!({"api": {"autoscaling": autoscaling}}));
+            let metrics = super::metrics(stack.api.autoscaling.as_ref().unwrap());
+            let resources = metrics.into_iter().filter_map(|metric| metric.resource);
+            let target = |of: &super::ResourceMetricSource| of.target.average_utilization;
+            resources
+                .map(|of| (target(&of), of.name))
+                .collect::<Vec<_>>()
+        };
+        let (cpu, memory) = (
+            (Some(80), "cpu".to_owned()),
+            (Some(120), "memory".to_owned()),
+        );
+        assert_eq!(measured(Value::Null), [cpu.clone()]);
+        assert_eq!(measured(json!(120)), [memory, cpu]);
     }
 }

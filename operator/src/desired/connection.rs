@@ -84,9 +84,8 @@ impl Connection {
         keys
     }
 
-    /// The variables. Our image reads passwords from files, which never show up in a process list; any other gets what
-    /// the course's app reads.
-    pub fn variables(&self, own_image: bool) -> Vec<EnvVar> {
+    /// The variables; `as_files`: the password is in a file, whose name they tell.
+    pub fn variables(&self, as_files: bool) -> Vec<EnvVar> {
         let prefix = self.prefix();
         let file = |key: &str| format!("{}/{key}", self.folder());
         let from_secret = |variable: &str, key: &str| {
@@ -98,7 +97,7 @@ impl Connection {
             .map(|(variable, key)| from_secret(variable, key))
             .collect();
         variables.extend(self.has_password.then(|| {
-            if own_image {
+            if as_files {
                 pod::env(&format!("{prefix}_PASSWORD_FILE"), file("password"))
             } else {
                 from_secret("PASSWORD", "password")
@@ -112,20 +111,20 @@ impl Connection {
     }
 
     /// The mount of its files, if it has any.
-    pub fn mount(&self, own_image: bool) -> Option<VolumeMount> {
-        let has_files = !self.files(own_image).is_empty();
+    pub fn mount(&self, as_files: bool) -> Option<VolumeMount> {
+        let has_files = !self.files(as_files).is_empty();
         has_files.then(|| pod::mount(self.component.as_str(), self.folder(), true))
     }
 
     /// The volume of its files, if it has any.
-    pub fn volume(&self, own_image: bool) -> Option<Volume> {
-        let files = self.files(own_image);
+    pub fn volume(&self, as_files: bool) -> Option<Volume> {
+        let files = self.files(as_files);
         let has_files = !files.is_empty();
         has_files.then(|| pod::secret_volume(self.component.as_str(), &self.secret, &files))
     }
 
-    fn files(&self, own_image: bool) -> Vec<&'static str> {
-        let password = (own_image && self.has_password).then_some("password");
+    fn files(&self, as_files: bool) -> Vec<&'static str> {
+        let password = (as_files && self.has_password).then_some("password");
         let authority = self.has_authority.then_some(AUTHORITY);
         password.into_iter().chain(authority).collect()
     }

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::metadata::Component;
-use super::{Children, api, postgres, redis};
+use super::{Children, postgres, redis};
 use crate::foreign::Labels;
 use crate::validate::{Network, Stack, Strict};
 
@@ -44,7 +44,7 @@ pub fn add(stack: &Stack, children: &mut Children) {
     let outwards = egress(stack, &stores, strict);
     let into_api = [&strict.ingress, &strict.monitoring].map(|labels| NetworkPolicyIngressRule {
         from: Some(vec![namespaces(labels)]),
-        ports: Some(vec![tcp(api::PORT)]),
+        ports: Some(vec![tcp(stack.api.port)]),
     });
     children.network_policies.extend([
         policy(

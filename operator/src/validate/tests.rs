@@ -3,6 +3,8 @@ use serde_json::{Value, json};
 use super::validate;
 use crate::crd::TpStack;
 
+mod api;
+
 fn stack(spec: &Value) -> TpStack {
     serde_json::from_value(json!({
         "apiVersion": "tpstack.dev/v1alpha1", "kind": "TpStack",

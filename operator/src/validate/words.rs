@@ -126,6 +126,20 @@ pub(super) fn is_quantity(text: &str) -> bool {
         && (units.contains(&unit) || exponent(unit))
 }
 
+/// A share of something: `0%` to `100%`, without leading zeros.
+pub(super) fn is_percentage(text: &str) -> bool {
+    text.strip_suffix('%').is_some_and(|number| {
+        let is_plain = number == "0" || !number.starts_with('0');
+        let is_number = (1..=3).contains(&number.len()) && split_number(number).1.is_empty();
+        is_plain && is_number && number.parse().is_ok_and(|number: u16| number <= 100)
+    })
+}
+
+/// Path of a request: a slash, and visible ASCII after it.
+pub(super) fn is_path(path: &str) -> bool {
+    path.len() <= 1024 && path.starts_with('/') && path.chars().all(|c| c.is_ascii_graphic())
+}
+
 /// The digits that a text starts with, and the rest.
 fn split_number(text: &str) -> (&str, &str) {
     text.split_at(
@@ -154,7 +168,10 @@ fn alphanumeric(c: char) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{is_image, is_label_key, is_plain_url, is_quantity, is_subdomain, is_variable};
+    use super::{
+        is_image, is_label_key, is_path, is_percentage, is_plain_url, is_quantity, is_subdomain,
+        is_variable,
+    };
 
     fn check(is: fn(&str) -> bool, good: &[&str], bad: &[&str]) {
         for text in good {
@@ -237,6 +254,27 @@ mod tests {
             "https://é",
         ];
         check(is_plain_url, &good, &bad);
+    }
+
+    #[test]
+    fn shares_are_whole_percent_up_to_all() {
+        check(
+            is_percentage,
+            &["0%", "1%", "25%", "99%", "100%"],
+            &[
+                "", "%", "25", "101%", "050%", "00%", "-1%", "1.5%", "25 %", "１%",
+            ],
+        );
+    }
+
+    #[test]
+    fn paths_start_with_a_slash_and_have_no_spaces() {
+        check(
+            is_path,
+            &["/", "/health", "/a?b=c#d"],
+            &["", "health", "/a b", "/a\n", "/é", "http://a/"],
+        );
+        assert!(!is_path(&format!("/{}", "a".repeat(1024))));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod api;
 mod monitoring;
 mod network;
+mod scheduling;
 mod specs;
 mod stores;
 mod words;

@@ -135,6 +135,15 @@ fn the_api_reads_what_its_pods_are_given() {
         &["DB_PASSWORD", "REDIS_PASSWORD"],
     );
     parses(
+        &json!({"api": {"credentials": {"mode": "Env"}}}),
+        &["DB_PASSWORD", "REDIS_PASSWORD"],
+    );
+    parses(
+        &json!({"api": {"image": "any/image:1", "credentials": {"mode": "File"}}}),
+        &["DB_PASSWORD_FILE", "REDIS_PASSWORD_FILE"],
+    );
+    parses(&json!({"api": {"port": 8080}}), &["PORT"]);
+    parses(
         &json!({"api": {"env": [{"name": "LOG_LEVEL", "value": "debug"}]}}),
         &["LOG_LEVEL"],
     );
@@ -202,7 +211,11 @@ fn without_redis_the_api_hears_nothing_of_it() {
 #[test]
 fn every_variable_of_the_contract_is_reserved() {
     let files = tempfile::tempdir().unwrap();
-    for spec in [json!({}), json!({"api": {"image": "any/image:1"}})] {
+    for spec in [
+        json!({}),
+        json!({"api": {"image": "any/image:1"}}),
+        json!({"api": {"credentials": {"mode": "Env"}}}),
+    ] {
         for name in environment(&stack(&spec), files.path()).keys() {
             assert!(
                 operator::crd::RESERVED_ENV.contains(&name.as_str()),

@@ -137,9 +137,13 @@ fn every_field_of_ours_is_explained() {
 }
 
 /// Kubernetes' own types.
-const EMBEDDED: [&str; 5] = [
+const EMBEDDED: [&str; 9] = [
     "spec.api.env",
+    "spec.api.envFrom",
     "spec.api.resources",
+    "spec.api.scheduling.affinity",
+    "spec.api.scheduling.tolerations",
+    "spec.api.scheduling.topologySpreadConstraints",
     "spec.network.strict.egress",
     "spec.postgres.resources",
     "spec.redis.resources",

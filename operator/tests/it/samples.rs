@@ -94,7 +94,9 @@ fn compare(
 ) {
     if [
         "spec.api.env",
+        "spec.api.envFrom",
         "spec.api.resources",
+        "spec.api.scheduling.affinity",
         "spec.monitoring.labels",
         "spec.network.strict.egress",
         "spec.monitoring.dashboards.labels",

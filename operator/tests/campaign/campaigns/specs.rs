@@ -40,6 +40,40 @@ fn fields() -> Vec<(&'static str, Value)> {
             "api.env",
             json!([{"name": "C", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]),
         ),
+        ("api.imagePullPolicy", json!("Always")),
+        ("api.imagePullSecrets", json!([{"name": "registry"}])),
+        ("api.command", json!(["app", "serve"])),
+        ("api.args", json!(["--quiet"])),
+        ("api.port", json!(8080)),
+        ("api.credentials", json!({"mode": "File"})),
+        ("api.credentials", json!({"mode": "Env"})),
+        (
+            "api.envFrom",
+            json!([{"configMapRef": {"name": "settings", "optional": true}}, {"prefix": "MAIL_", "secretRef": {"name": "mail"}}]),
+        ),
+        (
+            "api.probes",
+            json!({"liveness": {"path": "/live", "initialDelaySeconds": 5}, "readiness": {"periodSeconds": 9}}),
+        ),
+        ("api.probes", json!({"startup": {"failureThreshold": 9}})),
+        ("api.disruptionBudget", json!({"maxUnavailable": 0})),
+        ("api.disruptionBudget", json!({"maxUnavailable": "50%"})),
+        (
+            "api.scheduling",
+            json!({
+                "nodeSelector": {"disk": "ssd"},
+                "tolerations": [{"key": "web", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 60}],
+                "priorityClassName": "system-cluster-critical",
+            }),
+        ),
+        ("api.scheduling", json!({"affinity": affinity()})),
+        (
+            "api.scheduling",
+            json!({"topologySpreadConstraints": [
+                {"topologyKey": "rack", "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule", "minDomains": 2},
+                {"topologyKey": "rack", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"},
+            ]}),
+        ),
         (
             "api.resources",
             json!({"limits": {"cpu": "1", "memory": "1Gi"}}),
@@ -112,6 +146,22 @@ pub(super) fn strict(egress: &Value) -> Value {
     json!({"isolation": "Strict", "strict": {
         "ingressNamespaces": named("traefik"), "monitoringNamespaces": named("monitoring"), "egress": egress,
     }})
+}
+
+/// Nodes and neighbours, wanted and required.
+fn affinity() -> Value {
+    let term = json!({"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": "web"}}});
+    json!({
+        "nodeAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": {
+                "nodeSelectorTerms": [{"matchExpressions": [{"key": "disk", "operator": "In", "values": ["ssd"]}]}],
+            },
+        },
+        "podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]},
+        "podAntiAffinity": {
+            "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 7, "podAffinityTerm": term}],
+        },
+    })
 }
 
 #[derive(Clone, Debug)]

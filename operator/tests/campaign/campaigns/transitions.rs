@@ -121,6 +121,39 @@ fn parts() -> Vec<(&'static str, Vec<Value>)> {
                 json!({"command": ["app", "up"]}),
             ],
         ),
+        ("api.command", vec![json!(["app"]), json!(["app", "serve"])]),
+        ("api.port", vec![json!(8080)]),
+        ("api.credentials", vec![json!({"mode": "File"})]),
+        (
+            "api.envFrom",
+            vec![
+                json!([{"configMapRef": {"name": "settings", "optional": true}}]),
+                json!([{"prefix": "A_", "secretRef": {"name": "mail", "optional": true}}]),
+            ],
+        ),
+        (
+            "api.probes",
+            vec![
+                json!({"readiness": {"path": "/ready", "initialDelaySeconds": 2}}),
+                json!({"startup": {"failureThreshold": 9}}),
+            ],
+        ),
+        (
+            "api.disruptionBudget",
+            vec![json!({"maxUnavailable": "50%"})],
+        ),
+        (
+            "api.scheduling",
+            vec![
+                json!({"nodeSelector": {"disk": "ssd"}, "tolerations": [{"operator": "Exists"}]}),
+                json!({"topologySpreadConstraints": [
+                    {"topologyKey": "rack", "maxSkew": 2, "whenUnsatisfiable": "DoNotSchedule"},
+                ]}),
+                json!({"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
+                    {"weight": 1, "preference": {"matchExpressions": [{"key": "disk", "operator": "Exists"}]}},
+                ]}}}),
+            ],
+        ),
         ("api.replicas", vec![json!(0), json!(3), json!(7)]),
         (
             "api.env",

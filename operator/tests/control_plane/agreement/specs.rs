@@ -10,7 +10,7 @@ use proptest::{
 use serde_json::{Map, Value, json};
 
 use super::words::{amounts, long, no_object, no_text, one_of, shaped, spoilt, texts};
-use super::{api, monitoring, network::network, stores};
+use super::{api, monitoring, network::network, scheduling, stores};
 
 const LABEL: &str = "[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?";
 
@@ -35,6 +35,7 @@ fn sound() -> BoxedStrategy<Value> {
         Just(json!({})),
         (0..=100).prop_map(|replicas| json!({"replicas": replicas})),
         Just(json!({"image": "shop:1", "migrate": {"command": ["shop", "migrate"]}})),
+        Just(json!({"image": "shop:1", "command": ["shop"], "args": ["serve"]})),
         Just(
             json!({"env": [{"name": "LOG_LEVEL", "value": "debug"}], "resources": {"limits": {"cpu": 2}}})
         ),
@@ -86,6 +87,7 @@ fn subdomain() -> BoxedStrategy<String> {
 
 fn change() -> BoxedStrategy<(&'static str, Value)> {
     let mut changes = of_stores();
+    changes.extend(of_api());
     changes.extend(of_the_rest());
     Union::new_weighted(changes).boxed()
 }
@@ -140,6 +142,78 @@ fn of_stores() -> Vec<Weighted> {
     ]
 }
 
+fn of_api() -> Vec<Weighted> {
+    vec![
+        (2, at("/spec/api/replicas", api::numbers())),
+        (3, at("/spec/api/autoscaling", api::autoscaling())),
+        (
+            2,
+            at(
+                "/spec/api/image",
+                texts(shaped("[a-z0-9./:@-]{1,20}"), &[511, 512, 513]),
+            ),
+        ),
+        (2, at("/spec/api/migrate", api::migrate())),
+        (4, at("/spec/api/env", api::env())),
+        (2, at("/spec/api/resources", api::resources())),
+        (
+            1,
+            at(
+                "/spec/api/imagePullPolicy",
+                word(&["Always", "IfNotPresent", "Never", "always"]),
+            ),
+        ),
+        (1, at("/spec/api/imagePullSecrets", api::pull_secrets())),
+        (2, at("/spec/api/command", api::words())),
+        (1, at("/spec/api/args", api::words())),
+        (1, at("/spec/api/port", api::port())),
+        (1, at("/spec/api/credentials", api::credentials())),
+        (2, at("/spec/api/envFrom", api::env_from())),
+        (1, at("/spec/api/probes/liveness", api::probe())),
+        (1, at("/spec/api/probes/readiness", api::probe())),
+        (1, at("/spec/api/probes/startup", api::probe())),
+        (
+            2,
+            at(
+                "/spec/api/disruptionBudget/maxUnavailable",
+                api::max_unavailable(),
+            ),
+        ),
+        (
+            1,
+            at(
+                "/spec/api/scheduling/nodeSelector",
+                scheduling::node_selector(),
+            ),
+        ),
+        (
+            2,
+            at(
+                "/spec/api/scheduling/tolerations",
+                scheduling::tolerations(),
+            ),
+        ),
+        (
+            2,
+            at(
+                "/spec/api/scheduling/topologySpreadConstraints",
+                scheduling::spread(),
+            ),
+        ),
+        (
+            3,
+            at("/spec/api/scheduling/affinity", scheduling::affinity()),
+        ),
+        (
+            1,
+            at(
+                "/spec/api/scheduling/priorityClassName",
+                texts(subdomain(), &[63, 64, 252, 253, 254]),
+            ),
+        ),
+    ]
+}
+
 fn of_the_rest() -> Vec<Weighted> {
     let entry_point = || texts(shaped("[A-Za-z0-9][-A-Za-z0-9_]{0,10}"), &[62, 63, 64]);
     vec![
@@ -153,18 +227,6 @@ fn of_the_rest() -> Vec<Weighted> {
             1,
             at("/spec/stopped", any::<bool>().prop_map(Value::from).boxed()),
         ),
-        (2, at("/spec/api/replicas", api::numbers())),
-        (3, at("/spec/api/autoscaling", api::autoscaling())),
-        (
-            2,
-            at(
-                "/spec/api/image",
-                texts(shaped("[a-z0-9./:@-]{1,20}"), &[511, 512, 513]),
-            ),
-        ),
-        (2, at("/spec/api/migrate", api::migrate())),
-        (4, at("/spec/api/env", api::env())),
-        (2, at("/spec/api/resources", api::resources())),
         (4, at("/spec/ingress/hosts", hosts())),
         (1, at("/spec/ingress/entryPoints/http", entry_point())),
         (1, at("/spec/ingress/entryPoints/https", entry_point())),
@@ -193,7 +255,11 @@ const PARTS: &[&str] = &[
     "/spec",
     "/spec/api",
     "/spec/api/autoscaling",
+    "/spec/api/credentials",
+    "/spec/api/disruptionBudget",
     "/spec/api/migrate",
+    "/spec/api/probes",
+    "/spec/api/scheduling",
     "/spec/api/resources",
     "/spec/ingress",
     "/spec/ingress/entryPoints",
