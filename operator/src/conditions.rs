@@ -240,9 +240,24 @@ fn deployment(worked: &Worked) -> Finding {
     Finding::no(
         "Progressing",
         format!(
-            "{available} of {wanted} pods are available, {updated} of them are up to date{}",
-            said_by(object)
+            "{available} of {wanted} pods are available, {updated} of them are up to date{}{}",
+            said_by(object),
+            waited_for(worked)
         ),
+    )
+}
+
+/// What the API's variables come from and is not there: pods that need it are not started, and the Deployment does not say
+/// why.
+fn waited_for(worked: &Worked) -> String {
+    let variables = worked.observed.variables.as_ref();
+    let missing = variables.map_or(&[][..], |variables| &variables.missing);
+    if missing.is_empty() {
+        return String::new();
+    }
+    format!(
+        "; new pods wait until this is there: {}",
+        missing.join(", ")
     )
 }
 

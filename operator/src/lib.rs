@@ -18,6 +18,7 @@ pub mod plan;
 pub mod promql;
 pub mod quantity;
 pub mod validate;
+pub mod variables;
 
 pub mod apply;
 pub mod conditions;

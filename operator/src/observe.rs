@@ -1,6 +1,6 @@
 //! Reads everything a decision about one stack needs. [io: reads]
 //!
-//! Secrets are read as metadata: their data never enters this process.
+//! Secrets are read as metadata, but for what the API's variables come from (`observe/variables`).
 
 use futures::future::join_all;
 use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
@@ -15,6 +15,8 @@ use crate::desired::metadata::{Component, children_selector, possible_children};
 use crate::kind::{Kind, ObjectId};
 use crate::observed::{Capabilities, JobState, Observed};
 use crate::quantity::Size;
+
+pub mod variables;
 
 /// An object that was read: the whole of it where more than its metadata decides, so that both are of one moment.
 enum Found {

@@ -9,6 +9,7 @@ use crate::crd::GROUP;
 use crate::desired::metadata::{FIELD_MANAGER, INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL};
 use crate::kind::{Kind, ObjectId, OptionalApi};
 use crate::quantity::Size;
+use crate::variables::Variables;
 
 /// Optional APIs the cluster serves.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -56,6 +57,8 @@ pub struct Observed {
     pub serving: Option<Box<PodTemplateSpec>>,
     /// How many pods the API's Deployment is to have, if it is there.
     pub live_replicas: Option<i32>,
+    /// What the API's variables come from, in short; `None` where it is not known.
+    pub variables: Option<Variables>,
     /// How far the Job is that the spec asks for, by its name; empty when it is not there.
     pub jobs: BTreeMap<String, JobState>,
 }

@@ -17,12 +17,14 @@ use crate::crd::{Phase, TpStack};
 use crate::desired::metadata::Component;
 use crate::desired::migrate;
 use crate::kind::{Kind, ObjectId};
-use crate::observe::observe;
+use crate::observe::{self, observe};
+use crate::observed::Observed;
 use crate::outcome::{Outcome, Worked};
 use crate::paused::Paused;
 use crate::plan::{Creation, Plan, Work, plan, store_part};
 use crate::status;
 use crate::validate::{Stack, validate};
+use crate::variables;
 
 /// Longest time for one run; a hung API server must not hold a worker for ever.
 const DEADLINE: Duration = Duration::from_mins(1);
@@ -128,7 +130,6 @@ async fn fresh(
 
 async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
     let namespace = raw.metadata.namespace.as_deref().unwrap_or_default();
-    let name = raw.metadata.name.as_deref().unwrap_or_default();
     match ctx.grants.granted(&ctx.client, namespace).await {
         Ok(true) => {}
         Ok(false) => return Outcome::NotGranted,
@@ -142,20 +143,10 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
         Ok(stack) => stack,
         Err(violations) => return Outcome::Invalid(violations),
     };
-    let migration = migrate::name(&stack, &ctx.settings.images);
     let mut not_created = Vec::new();
     let mut blocked = BTreeSet::new();
     for _ in 0..ROUNDS {
-        let observed = match observe(
-            &ctx.client,
-            namespace,
-            name,
-            migration.as_deref(),
-            &stack.external.secrets(),
-            ctx.capabilities(),
-        )
-        .await
-        {
+        let observed = match look(ctx, namespace, &stack).await {
             Ok(observed) => observed,
             // The grant may have been taken away between two reads.
             Err(error)
@@ -225,6 +216,25 @@ async fn steps(raw: &TpStack, ctx: &Context) -> Outcome {
         };
     }
     Outcome::Unread("volumes, credentials or the Deployment changed at every look".to_owned())
+}
+
+/// All that is decided by, as it is now.
+async fn look(ctx: &Context, namespace: &str, stack: &Stack) -> Result<Observed, observe::Error> {
+    let migration = migrate::name(stack, &ctx.settings.images);
+    let mut observed = observe(
+        &ctx.client,
+        namespace,
+        &stack.name,
+        migration.as_deref(),
+        &stack.external.secrets(),
+        ctx.capabilities(),
+    )
+    .await?;
+    if !stack.paused {
+        let sources = variables::sources(stack);
+        observed.variables = observe::variables::read(&ctx.client, namespace, &sources).await?;
+    }
+    Ok(observed)
 }
 
 /// In a namespace that is being deleted grants and volumes vanish too: that is no loss to tell of. Asked before such a

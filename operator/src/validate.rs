@@ -19,6 +19,8 @@ mod network;
 mod parameters;
 mod words;
 
+pub(crate) use words::is_subdomain;
+
 pub use api::{Api, Probe, Probes, Scheduling};
 pub use autoscaling::Autoscaling;
 pub use external::{External, Externals};

@@ -1,5 +1,7 @@
 //! Watches on everything owned: one task per namespace and kind, each with its own backoff, so that a kind that is
 //! missing or forbidden slows nothing else. Objects are read as metadata and never kept.
+//!
+//! Of Secrets and config maps all are watched, since stacks refer to those of their users; of other kinds our own.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,9 +19,10 @@ use tokio::sync::mpsc::Sender;
 use tokio::task::AbortHandle;
 
 use crate::crd::TpStack;
-use crate::desired::metadata::{INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL};
-use crate::kind::Kind;
+use crate::desired::metadata::{INSTANCE_LABEL, MANAGED_BY, MANAGED_BY_LABEL, possible_children};
+use crate::kind::{Kind, ObjectId};
 use crate::metrics::Metrics;
+use crate::variables;
 
 /// A stack that is to be looked at.
 pub type Trigger = ObjectRef<DeserializeGuard<TpStack>>;
@@ -95,14 +98,24 @@ async fn watch(
 ) {
     let api: Api<PartialObjectMeta<DynamicObject>> =
         Api::namespaced_with(client, &namespace, &kind.resource());
-    let config = watcher::Config::default().labels(&format!("{MANAGED_BY_LABEL}={MANAGED_BY}"));
+    let config = watcher::Config::default();
+    let config = if is_referred_to(kind) {
+        config
+    } else {
+        config.labels(&format!("{MANAGED_BY_LABEL}={MANAGED_BY}"))
+    };
     // The start of a list is announced before it can fail, and would reset the backoff each time.
     let events = watcher(api, config).try_filter(|event| ready(!matches!(event, Event::Init)));
     let mut events = events.default_backoff().boxed();
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Apply(object) | Event::InitApply(object) | Event::Delete(object)) => {
-                for trigger in owners(&namespace, &object.metadata) {
+                let mut concerned = owners(kind, &object.metadata);
+                if is_referred_to(kind) {
+                    concerned.extend(referring(&store, &namespace, kind, &object.metadata));
+                }
+                for name in concerned {
+                    let trigger = ObjectRef::new(&name).within(&namespace);
                     if triggers.send(trigger).await.is_err() {
                         return;
                     }
@@ -127,21 +140,45 @@ async fn watch(
     }
 }
 
-/// The stacks a child belongs to: by its controller, and by its label, which kept objects have alone.
-fn owners(namespace: &str, metadata: &ObjectMeta) -> Vec<Trigger> {
-    let label = metadata
-        .labels
-        .as_ref()
-        .and_then(|labels| labels.get(INSTANCE_LABEL));
+/// Whether stacks refer to objects of this kind that are not theirs.
+fn is_referred_to(kind: Kind) -> bool {
+    matches!(kind, Kind::Secret | Kind::ConfigMap)
+}
+
+/// The stacks a child belongs to: by its controller, and by its label, which kept objects have alone. Anybody's object may
+/// wear that one label; where all objects are watched, ours has both.
+fn owners(kind: Kind, metadata: &ObjectMeta) -> BTreeSet<String> {
+    let is_ours = |labels: &&BTreeMap<String, String>| {
+        let manager = labels.get(MANAGED_BY_LABEL).map(String::as_str);
+        !is_referred_to(kind) || manager == Some(MANAGED_BY)
+    };
+    let labels = metadata.labels.as_ref().filter(is_ours);
+    let label = labels.and_then(|labels| labels.get(INSTANCE_LABEL));
     let owners = metadata
         .owner_references
         .iter()
         .flatten()
         .filter(|owner| owner.kind == "TpStack")
         .map(|owner| &owner.name);
-    let names: BTreeSet<&String> = owners.chain(label).collect();
-    names
-        .into_iter()
-        .map(|name| ObjectRef::new(name).within(namespace))
+    owners.chain(label).cloned().collect()
+}
+
+/// The stacks whose variables come from this object, or whose own it is by its name, whatever became of its labels.
+fn referring(
+    store: &Store<DeserializeGuard<TpStack>>,
+    namespace: &str,
+    kind: Kind,
+    metadata: &ObjectMeta,
+) -> Vec<String> {
+    let id = ObjectId::new(kind, metadata.name.clone().unwrap_or_default());
+    let stacks = store.state().into_iter();
+    let stacks = stacks.filter(|stack| stack.meta().namespace.as_deref() == Some(namespace));
+    stacks
+        .filter_map(|stack| {
+            let name = stack.meta().name.clone()?;
+            let is_named = |stack: &TpStack| variables::names(&stack.spec, &id);
+            let is_own = || id.name.starts_with(&name) && possible_children(&name).contains(&id);
+            (stack.0.as_ref().is_ok_and(is_named) || is_own()).then_some(name)
+        })
         .collect()
 }

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::Children;
 use super::autoscaler::replicas;
-use super::metadata::{Component, MIGRATED_IMAGE, MIGRATED_VOLUME};
+use super::metadata::{Component, DATA_DIGEST, MIGRATED_IMAGE, MIGRATED_VOLUME};
 use crate::migration::{Migration, Rollout};
 use crate::observed::Observed;
 use crate::settings::Images;
@@ -21,6 +21,7 @@ mod environment;
 mod scheduling;
 mod template;
 
+pub use environment::environment;
 pub use template::{container, pod_spec};
 
 /// Name of the Service's port, and of the container's.
@@ -61,7 +62,7 @@ pub fn add(
         ..Service::default()
     });
     let template = match &migration.rollout {
-        Rollout::Wanted => Some(template::template(stack, images)),
+        Rollout::Wanted => Some(template::template(stack, images, data_digest(observed))),
         // As it is: what the spec changes besides the image comes with the image, once the gate opens.
         Rollout::Held(serving) => Some(PodTemplateSpec::clone(serving)),
         Rollout::Withheld => None,
@@ -83,6 +84,15 @@ pub fn add(
 /// The image of the API's pods.
 pub fn image<'a>(stack: &'a Stack, images: &'a Images) -> &'a str {
     stack.api.image.as_deref().unwrap_or(&images.api)
+}
+
+/// Digest of the data that variables come from. What is not known is not other data: pods keep the one they were made with.
+fn data_digest(observed: &Observed) -> Option<String> {
+    if let Some(variables) = &observed.variables {
+        return Some(variables.digest.clone());
+    }
+    let serving = observed.serving.as_ref()?.metadata.as_ref()?;
+    serving.annotations.as_ref()?.get(DATA_DIGEST).cloned()
 }
 
 fn deployment(

@@ -129,6 +129,11 @@ impl Connection {
         password.into_iter().chain(authority).collect()
     }
 
+    /// Its Secret, and the keys of it that pods get as files where they do not get them as variables.
+    pub fn secret(&self) -> (&str, Vec<&'static str>) {
+        (&self.secret, self.files(true))
+    }
+
     fn folder(&self) -> String {
         format!("{}/{}", pod::SECRETS, self.component.as_str())
     }

@@ -39,6 +39,8 @@ pub const MIGRATED_IMAGE: &str = "tpstack.dev/migrated-image";
 pub const MIGRATED_VOLUME: &str = "tpstack.dev/migrated-volume";
 /// Annotation of a migration's Job: a digest of all that it was made from.
 pub const RECIPE: &str = "tpstack.dev/recipe";
+/// Annotation of the API's pods: a digest of the data that their variables come from.
+pub const DATA_DIGEST: &str = "tpstack.dev/data-digest";
 /// Annotation of a TpStack: UID of a lost volume whose data is given up.
 ///
 /// The UID, not the name: a forgotten annotation must not accept the next loss.

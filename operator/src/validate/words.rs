@@ -13,7 +13,7 @@ pub(super) fn is_host(host: &str) -> bool {
 }
 
 /// Name of a Secret or a storage class: as a host name, but its labels may be longer.
-pub(super) fn is_subdomain(name: &str) -> bool {
+pub(crate) fn is_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_word)
 }
 

@@ -157,8 +157,12 @@ impl Words<'_> {
             Value::Array(items) => items.iter_mut().for_each(|item| self.mask(item)),
             Value::Object(fields) => {
                 for (key, field) in fields.iter_mut() {
-                    // Made of UIDs, which differ in another stack.
-                    let digest = ["tpstack.dev/config-digest", "tpstack.dev/recipe"];
+                    // Made of UIDs and passwords, which differ in another stack.
+                    let digest = [
+                        "tpstack.dev/config-digest",
+                        "tpstack.dev/data-digest",
+                        "tpstack.dev/recipe",
+                    ];
                     if self.across && digest.contains(&key.as_str()) {
                         *field = Value::from("a digest");
                     } else {

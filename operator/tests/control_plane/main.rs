@@ -54,4 +54,5 @@ mod status;
 mod stopped;
 mod supervision;
 mod terminating;
+mod variables;
 mod watch_faults;

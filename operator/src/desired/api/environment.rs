@@ -8,7 +8,7 @@ use crate::desired::pod;
 use crate::validate::Stack;
 
 /// The app contract, then the user's own variables.
-pub(super) fn environment(stack: &Stack) -> Vec<EnvVar> {
+pub fn environment(stack: &Stack) -> Vec<EnvVar> {
     let mut env = vec![pod::env("PORT", stack.api.port.to_string())];
     let stores = connections(stack);
     let as_files = stack.api.credentials == CredentialsMode::File;

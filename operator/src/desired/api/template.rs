@@ -11,6 +11,7 @@ use super::environment::environment;
 use super::{API, CONTAINER, PORT_NAME, image, scheduling};
 use crate::crd::{CredentialsMode, PullPolicy};
 use crate::desired::connection::connections;
+use crate::desired::metadata::DATA_DIGEST;
 use crate::desired::pod;
 use crate::settings::Images;
 use crate::validate::{Probe, Stack};
@@ -22,7 +23,13 @@ const USER: i64 = 65532;
 const PRE_STOP_SECONDS: i64 = 5;
 
 /// The API's pods.
-pub(super) fn template(stack: &Stack, images: &Images) -> PodTemplateSpec {
+///
+/// `data_digest` tells other data of the same name: pods with another digest are other pods.
+pub(super) fn template(
+    stack: &Stack,
+    images: &Images,
+    data_digest: Option<String>,
+) -> PodTemplateSpec {
     let api = &stack.api;
     let words = |words: &[String]| (!words.is_empty()).then(|| words.to_vec());
     let container = Container {
@@ -51,6 +58,7 @@ pub(super) fn template(stack: &Stack, images: &Images) -> PodTemplateSpec {
     PodTemplateSpec {
         metadata: Some(ObjectMeta {
             labels: Some(API.labels(&stack.name)),
+            annotations: data_digest.map(|digest| [(DATA_DIGEST.to_owned(), digest)].into()),
             ..ObjectMeta::default()
         }),
         spec: Some(PodSpec {

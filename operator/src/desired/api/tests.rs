@@ -1,10 +1,14 @@
 use serde_json::{Value, json};
 
+use super::data_digest;
 use super::template::template;
 use crate::crd::TpStack;
+use crate::desired::metadata::DATA_DIGEST;
 use crate::desired::migrate;
+use crate::observed::Observed;
 use crate::settings::Images;
 use crate::validate::{Stack, validate};
+use crate::variables::Variables;
 
 fn stack(api: &Value) -> Stack {
     let raw: TpStack = serde_json::from_value(json!({
@@ -16,7 +20,7 @@ fn stack(api: &Value) -> Stack {
 
 /// The API's pods.
 fn pod(api: &Value) -> Value {
-    let template = template(&stack(api), &Images::default());
+    let template = template(&stack(api), &Images::default(), None);
     serde_json::to_value(template).unwrap()["spec"].take()
 }
 
@@ -162,4 +166,24 @@ fn passwords_are_files_or_variables_and_never_text() {
             );
         }
     }
+}
+
+#[test]
+fn what_is_not_known_leaves_pods_as_they_were_made() {
+    let mut observed = Observed::default();
+    assert_eq!(data_digest(&observed), None);
+    let serving = template(
+        &stack(&json!({})),
+        &Images::default(),
+        Some("old".to_owned()),
+    );
+    let annotations = serving.metadata.as_ref().unwrap().annotations.clone();
+    assert_eq!(annotations.unwrap()[DATA_DIGEST], "old");
+    observed.serving = Some(Box::new(serving));
+    assert_eq!(data_digest(&observed).as_deref(), Some("old"));
+    observed.variables = Some(Variables {
+        digest: "new".to_owned(),
+        missing: Vec::new(),
+    });
+    assert_eq!(data_digest(&observed).as_deref(), Some("new"));
 }
