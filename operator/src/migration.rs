@@ -239,7 +239,7 @@ fn leads_elsewhere(stack: &Stack, serving: Option<&PodTemplateSpec>) -> bool {
 
 /// What stands for the database that is migrated: its volume, or the Secret that says where somebody else's is. Another one
 /// is another schema; a Secret made again may lead to another database, and a migration that has nothing to do is cheap.
-fn database<'a>(stack: &Stack, stores: &'a Stores) -> Option<&'a str> {
+pub fn database<'a>(stack: &Stack, stores: &'a Stores) -> Option<&'a str> {
     let pair = stores.postgres.as_ref()?;
     if stack.external.postgres.is_some() {
         Some(&pair.credentials_uid)

@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use k8s_openapi::api::core::v1::ResourceRequirements;
+
 use crate::crd::{
     AuthMode, DeletionPolicy, IngressSpec, MonitoringSpec, PersistenceMode, PostgresSpec,
     RedisEngine, RedisSpec, TlsMode, TpStack,

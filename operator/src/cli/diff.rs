@@ -15,8 +15,9 @@ use crate::crd::TpStack;
 use crate::desired::migrate;
 use crate::discovery::capabilities;
 use crate::kind::ObjectId;
-use crate::observe::observe;
+use crate::observe::{self, observe};
 use crate::settings::Images;
+use crate::variables;
 
 mod dry_run;
 mod future;
@@ -136,14 +137,17 @@ async fn compare(cluster: &Cluster, raw: &TpStack, images: &Images) -> anyhow::R
     let capabilities = capabilities(client)
         .await
         .context("failed to look up the optional APIs")?;
-    let observed = observe(
+    let mut observed = observe(
         client,
         &stack.namespace,
         &stack.name,
         migration.as_deref(),
+        &stack.external.secrets(),
         capabilities,
     )
     .await?;
+    let sources = variables::sources(&stack);
+    observed.variables = observe::variables::read(client, &stack.namespace, &sources).await?;
     let future = future(raw, &stack, images, &observed);
     let mut found = Found {
         notes: future.notes,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::crd::TpStack;
 use crate::desired::{Object, Part, migrate};
 use crate::kind::{Kind, ObjectId};
-use crate::migration::Stage;
+use crate::migration::{self, Stage};
 use crate::observed::{JobState, Observed};
 use crate::plan::{Creation, Plan, Work, credential_values, plan, store_part};
 use crate::settings::Images;
@@ -103,6 +103,10 @@ pub(super) fn future(raw: &TpStack, stack: &Stack, images: &Images, observed: &O
             "{id} was not made by this TpStack and would be left untouched"
         ));
     }
+    let missing = work.missing.into_iter();
+    future
+        .notes
+        .extend(missing.map(|(_, missing)| missing.message));
     future
         .notes
         .extend(work.waits.into_iter().map(|(_, wait)| wait));
@@ -138,11 +142,7 @@ fn beyond_the_gate(
         Stage::Failed(job, words) => format!("Job {job} has failed ({words})"),
     };
     let is_taken = gated.conflicts.iter().any(|(_, id)| id.kind == Kind::Job);
-    let volume = gated
-        .stores
-        .postgres
-        .as_ref()
-        .and_then(|pair| pair.volume_uid.clone());
+    let volume = migration::database(stack, &gated.stores).map(str::to_owned);
     let (false, Some(volume)) = (is_taken, volume) else {
         return gated;
     };

@@ -79,6 +79,7 @@ pub fn entries(kind: Kind) -> &'static [Entry] {
         Kind::IngressRoute => INGRESS_ROUTES,
         Kind::Middleware => MIDDLEWARES,
         Kind::ServiceMonitor => SERVICE_MONITORS,
+        Kind::PrometheusRule => PROMETHEUS_RULES,
     }
 }
 
@@ -115,6 +116,11 @@ const SERVICE_ACCOUNTS: &[Entry] = &[Entry {
 }];
 
 const CONFIG_MAPS: &[Entry] = &[
+    Entry {
+        name: "api-dashboard",
+        spec: &["spec.monitoring"],
+        compose: &[File("grafana/dashboards")],
+    },
     Entry {
         name: "postgres",
         spec: &["spec.postgres"],
@@ -154,9 +160,20 @@ const SERVICES: &[Entry] = &[
     },
 ];
 
+/// What the API's pods are made from, those of its migrations too.
+const API_PODS: &[&str] = &[
+    "spec.api",
+    "spec.stopped",
+    "spec.postgres.engine",
+    "spec.postgres.external",
+    "spec.redis.engine",
+    "spec.redis.external",
+    "spec.redis.auth",
+];
+
 const DEPLOYMENTS: &[Entry] = &[Entry {
     name: "api",
-    spec: &["spec.api", "spec.stopped", "spec.redis.engine"],
+    spec: API_PODS,
     compose: &[Service("api")],
 }];
 
@@ -175,7 +192,7 @@ const STATEFUL_SETS: &[Entry] = &[
 
 const JOBS: &[Entry] = &[Entry {
     name: "api-migrate-*",
-    spec: &["spec.api", "spec.stopped", "spec.redis.engine"],
+    spec: API_PODS,
     compose: &[Service("migrate")],
 }];
 
@@ -196,17 +213,17 @@ const DISRUPTION_BUDGETS: &[Entry] = &[Entry {
 const NETWORK_POLICIES: &[Entry] = &[
     Entry {
         name: "api",
-        spec: &["spec.network", "spec.redis.engine"],
+        spec: &["spec.network", "spec.postgres.engine", "spec.redis.engine"],
         compose: &[Field("api", &["networks"])],
     },
     Entry {
         name: "api-migrate",
-        spec: &["spec.network", "spec.redis.engine"],
+        spec: &["spec.network", "spec.postgres.engine", "spec.redis.engine"],
         compose: &[Field("migrate", &["networks"])],
     },
     Entry {
         name: "postgres",
-        spec: &["spec.network"],
+        spec: &["spec.network", "spec.postgres.engine"],
         compose: &[Network("data")],
     },
     Entry {
@@ -242,4 +259,10 @@ const SERVICE_MONITORS: &[Entry] = &[Entry {
     name: "api",
     spec: &["spec.monitoring"],
     compose: &[File("prometheus/prometheus.yml"), Network("metrics")],
+}];
+
+const PROMETHEUS_RULES: &[Entry] = &[Entry {
+    name: "api",
+    spec: &["spec.monitoring", "spec.stopped"],
+    compose: &[File("prometheus/rules")],
 }];
