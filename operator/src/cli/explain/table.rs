@@ -213,7 +213,12 @@ const DISRUPTION_BUDGETS: &[Entry] = &[Entry {
 const NETWORK_POLICIES: &[Entry] = &[
     Entry {
         name: "api",
-        spec: &["spec.network", "spec.postgres.engine", "spec.redis.engine"],
+        spec: &[
+            "spec.network",
+            "spec.api.port",
+            "spec.postgres.engine",
+            "spec.redis.engine",
+        ],
         compose: &[Field("api", &["networks"])],
     },
     Entry {
