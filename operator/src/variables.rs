@@ -2,8 +2,8 @@
 //! variables they were started with, so other data is another digest, and other pods. [pure]
 //!
 //! Nothing of the objects but data counts, and of data nothing but the keys that are asked for. The digest stands where
-//! people read who may not read Secrets. It cannot be tried passwords against: the stack's own, 256 random bits each,
-//! are always among the data.
+//! people read who may not read Secrets. Passwords cannot be tried against it: the stack's own, 256 random bits each, are
+//! among the data. (Where every store is somebody else's, it is as hard to guess as their passwords.)
 
 use std::collections::BTreeMap;
 

@@ -36,6 +36,7 @@ pub fn definition() -> CustomResourceDefinition {
         .and_then(Value::as_array_mut)
     {
         for version in versions {
+            enums_without_null(version);
             for embedded in EMBEDDED {
                 if let Some(field) = version.pointer_mut(&format!("{SPEC}/{embedded}")) {
                     for key in ["items", "properties"] {
@@ -141,6 +142,21 @@ fn egress(path: &str) -> Vec<(String, Value)> {
             )
         })
         .into()
+}
+
+/// A word of a list that may be null, as it is derived: the server would accept neither null, which is in no list, nor drop
+/// it, which it does for what may not be null.
+fn enums_without_null(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            if map.get("enum").is_some_and(Value::is_array) {
+                map.remove("nullable");
+            }
+            map.values_mut().for_each(enums_without_null);
+        }
+        Value::Array(items) => items.iter_mut().for_each(enums_without_null),
+        _ => {}
+    }
 }
 
 fn strip_descriptions(value: &mut Value) {

@@ -88,9 +88,9 @@ pub(super) fn sources(sources: &[EnvFromSource], check: &mut Check) {
             source.config_map_ref.as_ref().map(|of| of.name.as_str()),
             source.secret_ref.as_ref().map(|of| of.name.as_str()),
         ];
-        let named: Vec<&str> = names.into_iter().flatten().collect();
+        let objects: Vec<&str> = names.into_iter().flatten().collect();
         check.that(
-            matches!(named[..], [name] if (1..=253).contains(&name.len())),
+            matches!(objects[..], [name] if (1..=253).contains(&name.len())),
             field,
             "must have one of configMapRef and secretRef in each entry, with the name of the object",
         );
