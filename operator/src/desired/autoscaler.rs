@@ -243,7 +243,7 @@ mod tests {
             (Some(80), "cpu".to_owned()),
             (Some(120), "memory".to_owned()),
         );
-        assert_eq!(measured(Value::Null), [cpu.clone()]);
+        assert_eq!(measured(Value::Null), std::slice::from_ref(&cpu));
         assert_eq!(measured(json!(120)), [memory, cpu]);
     }
 }

@@ -47,10 +47,11 @@ async fn one(bench: Arc<Bench>, tally: Arc<Tally>, scenario: Scenario, id: Strin
     };
     for (index, (direction, _, to)) in (0_u64..).zip(reference::directions(&scenario, 1)) {
         let id = format!("{id}/{direction}");
-        let went_well = case(&tally, &mut lane, &id, async |lane| {
+        // Two operators at once are a large future.
+        let went_well = Box::pin(case(&tally, &mut lane, &id, async |lane| {
             let reference = bench.reference(&format!("{}/{direction}", scenario.name))?;
-            both(lane, &scenario, &to, seed ^ (index << 32), &reference).await
-        })
+            Box::pin(both(lane, &scenario, &to, seed ^ (index << 32), &reference)).await
+        }))
         .await;
         if !went_well {
             break;

@@ -17,14 +17,13 @@ use crate::{
 };
 
 /// A field and the other value.
-fn fields() -> Vec<(&'static str, Value)> {
-    let ingress = |more: Value| {
-        let mut ingress = json!({"hosts": ["a.example.org"]});
-        for (key, value) in more.as_object().into_iter().flatten() {
-            ingress[key] = value.clone();
-        }
-        ingress
-    };
+type Field = (&'static str, Value);
+
+fn fields() -> Vec<Field> {
+    [of_api(), of_ingress(), of_stores(), of_surroundings()].concat()
+}
+
+fn of_api() -> Vec<Field> {
     vec![
         ("deletionPolicy", json!("Delete")),
         ("api.image", json!("registry.example.org/app:2")),
@@ -79,6 +78,18 @@ fn fields() -> Vec<(&'static str, Value)> {
             json!({"limits": {"cpu": "1", "memory": "1Gi"}}),
         ),
         ("api.resources", json!({"requests": {"cpu": "10m"}})),
+    ]
+}
+
+fn of_ingress() -> Vec<Field> {
+    let ingress = |more: Value| {
+        let mut ingress = json!({"hosts": ["a.example.org"]});
+        for (key, value) in more.as_object().into_iter().flatten() {
+            ingress[key] = value.clone();
+        }
+        ingress
+    };
+    vec![
         ("ingress", ingress(json!({}))),
         (
             "ingress",
@@ -93,6 +104,11 @@ fn fields() -> Vec<(&'static str, Value)> {
             "ingress",
             ingress(json!({"tls": {"mode": "Secret", "secret": {"name": "a-tls"}}})),
         ),
+    ]
+}
+
+fn of_stores() -> Vec<Field> {
+    vec![
         ("redis", json!({"engine": "Disabled"})),
         (
             "postgres",
@@ -106,6 +122,11 @@ fn fields() -> Vec<(&'static str, Value)> {
         ("redis", json!({"resources": {"limits": {"memory": "1Gi"}}})),
         ("redis", json!({"maxMemory": "96Mi"})),
         ("redis", json!({"persistence": {"mode": "None"}})),
+    ]
+}
+
+fn of_surroundings() -> Vec<Field> {
+    vec![
         ("monitoring", json!({"mode": "Auto"})),
         ("monitoring", json!({"mode": "Enabled"})),
         (

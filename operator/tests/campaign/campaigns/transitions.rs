@@ -109,8 +109,14 @@ fn one_spec(state: &mut u64) -> Value {
     spec
 }
 
-fn parts() -> Vec<(&'static str, Vec<Value>)> {
-    let hosts = json!(["a.example.org"]);
+/// A part of a spec and the values it may have.
+type Part = (&'static str, Vec<Value>);
+
+fn parts() -> Vec<Part> {
+    [of_api(), of_the_rest()].concat()
+}
+
+fn of_api() -> Vec<Part> {
     vec![
         ("deletionPolicy", vec![json!("Delete")]),
         ("api.image", vec![json!("registry.example.org/app:2")]),
@@ -171,6 +177,12 @@ fn parts() -> Vec<(&'static str, Vec<Value>)> {
                 json!({"requests": {"cpu": "10m"}}),
             ],
         ),
+    ]
+}
+
+fn of_the_rest() -> Vec<Part> {
+    let hosts = json!(["a.example.org"]);
+    vec![
         (
             "ingress",
             vec![
