@@ -12,6 +12,7 @@ use crate::outcome::Worked;
 use crate::references::Missing;
 use crate::validate::External;
 
+mod certificate;
 mod stopped;
 
 pub use stopped::whole as stopped;
@@ -102,7 +103,9 @@ pub fn part(part: Part, worked: &Worked) -> Finding {
             "CRDNotInstalled",
             "Traefik's custom resources (traefik.io/v1alpha1) are not installed: no route can be made; install Traefik with its CRDs",
         ),
-        Part::Ingress => Finding::yes("RoutesApplied", ""),
+        Part::Ingress => {
+            certificate::missing(worked).unwrap_or_else(|| Finding::yes("RoutesApplied", ""))
+        }
         Part::Monitoring => monitoring(worked),
     }
 }

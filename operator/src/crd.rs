@@ -29,7 +29,11 @@ pub use api::{
     SchedulingSpec, SelectPolicy,
 };
 pub use external::{Authority, ExternalSpec, SecretRef};
-pub use ingress::{EntryPoints, IngressSpec, TlsMode, TlsSecret, TlsSpec};
+pub use ingress::{
+    BasicAuthSpec, CertManagerSpec, EntryPoints, HeadersSpec, HstsSpec, InFlightSpec, IngressSpec,
+    IpStrategySpec, IssuerKind, IssuerRef, MetricsAccessSpec, RateLimitSpec, ResolverSpec,
+    RetrySpec, StickyCookie, StickySpec, TlsMode, TlsSecret, TlsSpec,
+};
 pub use monitoring::{DashboardsSpec, MonitoringMode, MonitoringSpec, RulesSpec, Switch};
 pub use network::{Isolation, NamespaceSelector, NetworkSpec, StrictSpec};
 pub use postgres::{PostgresEngine, PostgresSpec, PostgresStorage, RESERVED_PARAMETERS};

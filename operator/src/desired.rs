@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::crd::MonitoringMode;
-use crate::foreign::{IngressRoute, Middleware, PrometheusRule, ServiceMonitor};
+use crate::foreign::{Certificate, IngressRoute, Middleware, PrometheusRule, ServiceMonitor};
 use crate::kept::Pair;
 use crate::kind::{Kind, ObjectId, OptionalApi};
 use crate::migration::Migration;
@@ -72,6 +72,8 @@ pub struct Children {
     pub ingress_routes: Vec<IngressRoute>,
     /// Steps on those routes.
     pub middlewares: Vec<Middleware>,
+    /// What cert-manager gets for those routes.
+    pub certificates: Vec<Certificate>,
     /// What Prometheus scrapes.
     pub service_monitors: Vec<ServiceMonitor>,
     /// What Prometheus makes of it: recorded series and alerts.
@@ -108,7 +110,7 @@ impl Part {
     /// The part that an object belongs to.
     pub fn of(id: &ObjectId, labels: &crate::foreign::Labels) -> Self {
         match id.kind {
-            Kind::IngressRoute | Kind::Middleware => Self::Ingress,
+            Kind::IngressRoute | Kind::Middleware | Kind::Certificate => Self::Ingress,
             Kind::ServiceMonitor | Kind::PrometheusRule => Self::Monitoring,
             Kind::ConfigMap if monitoring::is_dashboard(&id.name) => Self::Monitoring,
             _ => match labels.get(metadata::COMPONENT_LABEL).map(String::as_str) {
@@ -147,6 +149,11 @@ pub fn desired(
     {
         routes::add(stack, ingress, &mut children);
     }
+    if let Some(ingress) = &stack.ingress
+        && observed.capabilities.has(OptionalApi::CertManager)
+    {
+        routes::certificate::add(stack, ingress, &mut children);
+    }
     if stack.monitoring.mode != MonitoringMode::Disabled
         && observed.capabilities.has(OptionalApi::PrometheusOperator)
     {
@@ -173,6 +180,7 @@ impl Children {
             network_policies,
             ingress_routes,
             middlewares,
+            certificates,
             service_monitors,
             prometheus_rules,
         } = self;
@@ -192,6 +200,7 @@ impl Children {
             Kind::PodDisruptionBudget,
             pod_disruption_budgets,
         );
+        push(&mut objects, Kind::Certificate, certificates);
         push(&mut objects, Kind::Middleware, middlewares);
         push(&mut objects, Kind::IngressRoute, ingress_routes);
         push(&mut objects, Kind::ServiceMonitor, service_monitors);

@@ -1,13 +1,20 @@
 //! Custom resources we write but do not own: only the fields we set. A test validates what is rendered against the
 //! real definitions of the pinned upstream versions.
 
+mod certificate;
+mod middleware;
+mod prometheus;
+
 use std::collections::BTreeMap;
 
 use kube::CustomResource;
 use serde::{Deserialize, Serialize};
 
-mod prometheus;
-
+pub use certificate::{Certificate, CertificateIssuer, CertificateSpec};
+pub use middleware::{
+    BasicAuth, Compress, Headers, InFlightReq, IpAllowList, IpStrategy, Middleware, MiddlewareSpec,
+    RateLimit, RedirectScheme, Retry,
+};
 pub use prometheus::{
     PrometheusRule, PrometheusRuleSpec, Relabeling, Rule, RuleGroup, ScrapeEndpoint,
     ServiceMonitor, ServiceMonitorSpec,
@@ -66,6 +73,30 @@ pub struct RouteService {
     pub name: String,
     /// Name of its port.
     pub port: String,
+    /// Whether a client stays with its replica.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<Sticky>,
+}
+
+/// How a client stays with its replica.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+pub struct Sticky {
+    /// By a cookie.
+    pub cookie: StickyCookie,
+}
+
+/// The cookie that says which replica.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct StickyCookie {
+    /// Its name.
+    pub name: String,
+    /// Whether it is out of the reach of scripts.
+    pub http_only: bool,
+    /// Whether it is sent over https only.
+    pub secure: bool,
+    /// From which pages it is sent: `lax`.
+    pub same_site: String,
 }
 
 /// TLS of an IngressRoute.
@@ -76,32 +107,9 @@ pub struct RouteTls {
     ///
     /// Always sent: server-side apply turns an object whose last field goes away into `null`, which the definition refuses.
     pub secret_name: String,
-}
-
-/// A step that changes requests or answers.
-#[derive(CustomResource, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[kube(
-    group = "traefik.io",
-    version = "v1alpha1",
-    kind = "Middleware",
-    namespaced,
-    schema = "disabled",
-    derive = "PartialEq"
-)]
-#[serde(rename_all = "camelCase")]
-pub struct MiddlewareSpec {
-    /// Redirects to another scheme.
+    /// A certificate resolver of Traefik's own configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub redirect_scheme: Option<RedirectScheme>,
-}
-
-/// Redirects to another scheme.
-#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-pub struct RedirectScheme {
-    /// The other scheme.
-    pub scheme: String,
-    /// Whether the answer is 301 (308 for other methods than GET), or temporary.
-    pub permanent: bool,
+    pub cert_resolver: Option<String>,
 }
 
 /// Labels as a map; spelled once.

@@ -10,7 +10,7 @@ use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::core::ApiResource;
 
-use crate::foreign::{IngressRoute, Middleware, PrometheusRule, ServiceMonitor};
+use crate::foreign::{Certificate, IngressRoute, Middleware, PrometheusRule, ServiceMonitor};
 
 /// A kind of child.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -41,6 +41,8 @@ pub enum Kind {
     IngressRoute,
     /// traefik.io/v1alpha1 `Middleware`. Optional.
     Middleware,
+    /// cert-manager.io/v1 `Certificate`. Optional.
+    Certificate,
     /// monitoring.coreos.com/v1 `ServiceMonitor`. Optional.
     ServiceMonitor,
     /// monitoring.coreos.com/v1 `PrometheusRule`. Optional.
@@ -54,11 +56,13 @@ pub enum OptionalApi {
     Traefik,
     /// prometheus-operator's custom resources.
     PrometheusOperator,
+    /// cert-manager's custom resources.
+    CertManager,
 }
 
 impl Kind {
     /// Every kind.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Secret,
         Self::PersistentVolumeClaim,
         Self::ServiceAccount,
@@ -72,6 +76,7 @@ impl Kind {
         Self::NetworkPolicy,
         Self::IngressRoute,
         Self::Middleware,
+        Self::Certificate,
         Self::ServiceMonitor,
         Self::PrometheusRule,
     ];
@@ -92,6 +97,7 @@ impl Kind {
             Self::NetworkPolicy => ApiResource::erase::<NetworkPolicy>(&()),
             Self::IngressRoute => ApiResource::erase::<IngressRoute>(&()),
             Self::Middleware => ApiResource::erase::<Middleware>(&()),
+            Self::Certificate => ApiResource::erase::<Certificate>(&()),
             Self::ServiceMonitor => ApiResource::erase::<ServiceMonitor>(&()),
             Self::PrometheusRule => ApiResource::erase::<PrometheusRule>(&()),
         }
@@ -101,6 +107,7 @@ impl Kind {
     pub fn optional(self) -> Option<OptionalApi> {
         match self {
             Self::IngressRoute | Self::Middleware => Some(OptionalApi::Traefik),
+            Self::Certificate => Some(OptionalApi::CertManager),
             Self::ServiceMonitor | Self::PrometheusRule => Some(OptionalApi::PrometheusOperator),
             Self::Secret
             | Self::PersistentVolumeClaim
@@ -124,13 +131,14 @@ impl Kind {
 
 impl OptionalApi {
     /// Every optional API.
-    pub const ALL: [Self; 2] = [Self::Traefik, Self::PrometheusOperator];
+    pub const ALL: [Self; 3] = [Self::Traefik, Self::PrometheusOperator, Self::CertManager];
 
     /// Group and version as discovery spells them.
     pub fn group_version(self) -> &'static str {
         match self {
             Self::Traefik => "traefik.io/v1alpha1",
             Self::PrometheusOperator => "monitoring.coreos.com/v1",
+            Self::CertManager => "cert-manager.io/v1",
         }
     }
 
@@ -139,6 +147,7 @@ impl OptionalApi {
         match self {
             Self::Traefik => "Traefik",
             Self::PrometheusOperator => "prometheus-operator",
+            Self::CertManager => "cert-manager",
         }
     }
 

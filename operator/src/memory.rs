@@ -80,7 +80,11 @@ impl Accepted {
 
 /// The object to keep: that of kinds whose status is told, without what only the API server needs.
 pub fn told(kind: Kind, object: &DynamicObject) -> Option<DynamicObject> {
-    matches!(kind, Kind::Deployment | Kind::StatefulSet).then(|| {
+    matches!(
+        kind,
+        Kind::Deployment | Kind::StatefulSet | Kind::Certificate
+    )
+    .then(|| {
         let mut object = object.clone();
         object.metadata.managed_fields = None;
         object

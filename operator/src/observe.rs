@@ -28,14 +28,15 @@ enum Found {
 }
 
 /// Reads what is there for the stack of this name. `migration` is the name of the Job that the spec asks for, `references`
-/// are the Secrets of others that it names. Two looks:
-/// at what wears the stack's labels, and then at the names that are its own and were not among that.
+/// are the Secrets of others that it names, `asked` what few specs ask for and this one does. Two looks: at what wears the
+/// stack's labels, and then at the names that are its own and were not among that.
 pub async fn observe(
     client: &Client,
     namespace: &str,
     stack: &str,
     migration: Option<&str>,
     references: &[&str],
+    asked: &[ObjectId],
     capabilities: Capabilities,
 ) -> Result<Observed, Error> {
     let mut observed = Observed {
@@ -57,6 +58,7 @@ pub async fn observe(
     let unseen: Vec<ObjectId> = possible_children(stack)
         .into_iter()
         .chain(migration.map(|job| ObjectId::new(Kind::Job, job)))
+        .chain(asked.iter().cloned())
         .filter(|id| observed.may_read(id.kind) && !observed.objects.contains_key(id))
         .collect();
     let looks = unseen

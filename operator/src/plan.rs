@@ -6,6 +6,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Secret};
 
 use crate::crd::TpStack;
 use crate::desired::metadata::{COMPONENT_LABEL, Component};
+use crate::desired::routes::certificate;
 use crate::desired::{Children, Object, Part, Stores, desired, storage};
 use crate::kept::{Loss, Pair, Store, Verdict, accepted_loss, decide};
 use crate::kind::{Kind, ObjectId};
@@ -137,6 +138,17 @@ pub fn plan(
         if let Some(words) = observed.forbidden.get(&object.id.kind) {
             work.forbidden.push((object.part, words.clone()));
             continue;
+        }
+        if object.id.kind == Kind::Certificate {
+            // Blind to Secrets, nobody is told to write one.
+            if let Some(words) = observed.forbidden.get(&Kind::Secret) {
+                work.forbidden.push((object.part, words.clone()));
+                continue;
+            }
+            if let Some(secret) = certificate::secret_in_the_way(&stack.name, observed) {
+                work.conflicts.push((object.part, secret));
+                continue;
+            }
         }
         match observed.ownership(&object.id, &stack.name, &stack.uid) {
             Ownership::Absent | Ownership::Ours => work.objects.push(object),

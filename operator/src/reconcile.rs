@@ -15,7 +15,7 @@ use crate::clients::CALL_DEADLINE;
 use crate::context::Context;
 use crate::crd::{Phase, TpStack};
 use crate::desired::metadata::Component;
-use crate::desired::migrate;
+use crate::desired::{migrate, routes};
 use crate::kind::{Kind, ObjectId};
 use crate::observe::{self, observe};
 use crate::observed::Observed;
@@ -227,6 +227,7 @@ async fn look(ctx: &Context, namespace: &str, stack: &Stack) -> Result<Observed,
         &stack.name,
         migration.as_deref(),
         &stack.external.secrets(),
+        &routes::asked_for(stack),
         ctx.capabilities(),
     )
     .await?;

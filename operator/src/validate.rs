@@ -3,30 +3,36 @@
 //! The API server has checked the same rules (`crd`), but an object may have been stored under an older schema, and
 //! `render` reads files that no server has seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::ResourceRequirements;
 
 use crate::crd::{
-    AuthMode, DeletionPolicy, IngressSpec, MonitoringSpec, PersistenceMode, PostgresSpec,
-    RedisEngine, RedisSpec, TlsMode, TpStack,
+    AuthMode, DeletionPolicy, MonitoringSpec, PersistenceMode, PostgresSpec, RedisEngine,
+    RedisSpec, TpStack,
 };
 use crate::quantity::Size;
 
 mod api;
 mod autoscaling;
+mod edge;
 mod external;
+mod ingress;
 mod monitoring;
 mod network;
 mod parameters;
+mod tls;
 mod words;
 
 pub(crate) use words::is_subdomain;
 
 pub use api::{Api, Probe, Probes, Scheduling};
 pub use autoscaling::Autoscaling;
+pub use edge::{Edge, Headers, MetricsAccess, RateLimit, Retry};
 pub use external::{External, Externals};
+pub use ingress::Ingress;
 pub use network::{Network, Strict};
+pub use tls::{Issuer, Tls};
 
 /// A validated TpStack.
 #[derive(Clone, Debug)]
@@ -57,21 +63,6 @@ pub struct Stack {
     pub monitoring: MonitoringSpec,
     /// Who may reach its pods, and what they may reach.
     pub network: Network,
-}
-
-/// Routes from outside.
-#[derive(Clone, Debug)]
-pub struct Ingress {
-    /// DNS names: nothing in them can end a quoted string of Traefik's rule language.
-    pub hosts: Vec<String>,
-    /// Entry point of plain http.
-    pub http: String,
-    /// Entry point of https.
-    pub https: String,
-    /// Whether http redirects to https.
-    pub redirect: bool,
-    /// Secret with the certificate; `None` for Traefik's default.
-    pub tls_secret: Option<String>,
 }
 
 /// The database.
@@ -134,7 +125,7 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
     let ingress = spec
         .ingress
         .as_ref()
-        .map(|ingress| self::ingress(ingress, &mut check));
+        .map(|ingress| ingress::ingress(ingress, &mut check));
     let postgres = postgres(&spec.postgres, &mut check);
     let redis = redis(&spec.redis, &mut check);
     monitoring::check(&spec.monitoring, &mut check);
@@ -187,56 +178,6 @@ impl Check {
             "must be a whole number with a unit such as Mi or Gi: for example 20Gi",
         );
         size
-    }
-}
-
-fn ingress(spec: &IngressSpec, check: &mut Check) -> Ingress {
-    check.that(
-        (1..=20).contains(&spec.hosts.len()),
-        "spec.ingress.hosts",
-        "must have between 1 and 20 entries",
-    );
-    let distinct: BTreeSet<&String> = spec.hosts.iter().collect();
-    check.that(
-        distinct.len() == spec.hosts.len(),
-        "spec.ingress.hosts",
-        "must each be there once",
-    );
-    check.that(
-        spec.hosts.iter().all(|host| words::is_host(host)),
-        "spec.ingress.hosts",
-        "must be DNS names in lower case, such as shop.example.org",
-    );
-    for (name, field) in [
-        (&spec.entry_points.http, "spec.ingress.entryPoints.http"),
-        (&spec.entry_points.https, "spec.ingress.entryPoints.https"),
-    ] {
-        check.that(
-            words::is_entry_point(name),
-            field,
-            "must be letters, digits, '-' and '_'",
-        );
-    }
-    let tls_secret = spec.tls.secret.as_ref().map(|secret| secret.name.clone());
-    let exclusive = (spec.tls.mode == TlsMode::Secret) == tls_secret.is_some();
-    check.that(
-        exclusive,
-        "spec.ingress.tls",
-        "mode Secret needs secret.name, and any other mode excludes it",
-    );
-    if let Some(name) = &tls_secret {
-        check.that(
-            words::is_subdomain(name),
-            "spec.ingress.tls.secret.name",
-            "must be the name of a Secret in this namespace",
-        );
-    }
-    Ingress {
-        hosts: spec.hosts.clone(),
-        http: spec.entry_points.http.clone(),
-        https: spec.entry_points.https.clone(),
-        redirect: spec.redirect_to_https,
-        tls_secret,
     }
 }
 

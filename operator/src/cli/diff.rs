@@ -12,7 +12,7 @@ use super::file::{File, valid};
 use super::installation::{ImageOverrides, Operator, container, images, other_release};
 use super::{Answer, plain};
 use crate::crd::TpStack;
-use crate::desired::migrate;
+use crate::desired::{migrate, routes};
 use crate::discovery::capabilities;
 use crate::kind::ObjectId;
 use crate::observe::{self, observe};
@@ -143,6 +143,7 @@ async fn compare(cluster: &Cluster, raw: &TpStack, images: &Images) -> anyhow::R
         &stack.name,
         migration.as_deref(),
         &stack.external.secrets(),
+        &routes::asked_for(&stack),
         capabilities,
     )
     .await?;

@@ -34,6 +34,7 @@ pub struct Arguments {
 enum Api {
     Traefik,
     PrometheusOperator,
+    CertManager,
 }
 
 impl From<Api> for OptionalApi {
@@ -41,6 +42,7 @@ impl From<Api> for OptionalApi {
         match api {
             Api::Traefik => Self::Traefik,
             Api::PrometheusOperator => Self::PrometheusOperator,
+            Api::CertManager => Self::CertManager,
         }
     }
 }

@@ -1,10 +1,20 @@
 //! `spec.ingress`: Traefik routes.
 
 use kube::KubeSchema;
-use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Traefik routes from outside. `/metrics` is never routed.
+mod edge;
+mod metrics;
+mod tls;
+
+pub use edge::{
+    BasicAuthSpec, HeadersSpec, HstsSpec, InFlightSpec, RateLimitSpec, RetrySpec, StickyCookie,
+    StickySpec,
+};
+pub use metrics::{IpStrategySpec, MetricsAccessSpec};
+pub use tls::{CertManagerSpec, IssuerKind, IssuerRef, ResolverSpec, TlsMode, TlsSecret, TlsSpec};
+
+/// Traefik routes from outside. `/metrics` is routed only where `metrics` is set.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct IngressSpec {
@@ -24,6 +34,38 @@ pub struct IngressSpec {
     /// Where the certificate comes from.
     #[serde(default)]
     pub tls: TlsSpec,
+
+    /// Who may read /metrics from outside. Unset: nobody, it cannot be reached. Example: `{allow: [192.0.2.0/24], ipStrategy: {depth: 0}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<MetricsAccessSpec>,
+
+    /// Headers that browsers heed, put on every answer. Unset: none. Example: `{hsts: {maxAgeSeconds: 31536000}, frameDeny: true}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub headers: Option<HeadersSpec>,
+
+    /// Requests a client address may make over time; what is beyond gets 429. Unset: no limit. Example: `{average: 100, burst: 200}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate_limit: Option<RateLimitSpec>,
+
+    /// Requests that may be under way at once; what is beyond gets 429. Unset: no limit. Example: `{amount: 500}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_flight: Option<InFlightSpec>,
+
+    /// Whether answers of 1024 bytes and more are compressed for clients that ask for it. Default: false. Example: true
+    #[serde(default)]
+    pub compress: bool,
+
+    /// How often a request is tried that no replica has begun to answer. Unset: once. Example: `{attempts: 2}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<RetrySpec>,
+
+    /// Whether a client stays with the replica that answered it first. Unset: any replica may answer. Example: `{cookie: {name: shop}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sticky: Option<StickySpec>,
+
+    /// A name and a password that Traefik asks for before anything is served, /metrics included. Unset: none is asked for. Example: `{secretRef: {name: shop-users}}`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub basic_auth: Option<BasicAuthSpec>,
 }
 
 /// Names of Traefik's entry points.
@@ -41,40 +83,6 @@ pub struct EntryPoints {
     #[schemars(length(min = 1, max = 63))]
     #[x_kube(validation = Rule::new("self.matches('^[A-Za-z0-9][-A-Za-z0-9_]*$')").message("an entry point's name is letters, digits, '-' and '_', as in Traefik's own configuration: for example websecure"))]
     pub https: String,
-}
-
-/// Where the certificate comes from.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("self.mode == 'Secret' ? has(self.secret) : !has(self.secret)").message("spec.ingress.tls: mode Secret needs secret.name, and any other mode excludes secret: set mode to Secret, or remove secret"))]
-pub struct TlsSpec {
-    /// `TraefikDefault`: the certificate of Traefik's default store. `Secret`: the one in `secret`. Default: TraefikDefault.
-    #[serde(default)]
-    pub mode: TlsMode,
-
-    /// With mode Secret: a Secret of type kubernetes.io/tls in the same namespace. Example: `{name: shop-tls}`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub secret: Option<TlsSecret>,
-}
-
-/// Where the certificate comes from.
-#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TlsMode {
-    /// The certificate of Traefik's default TLS store.
-    #[default]
-    TraefikDefault,
-    /// A Secret of type kubernetes.io/tls in the same namespace.
-    Secret,
-}
-
-/// A Secret of type kubernetes.io/tls in the same namespace.
-#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
-#[serde(rename_all = "camelCase")]
-pub struct TlsSecret {
-    /// Its name. Example: shop-tls
-    #[schemars(length(min = 1, max = 253))]
-    #[x_kube(validation = Rule::new("self.matches('^[a-z0-9]([-a-z0-9]*[a-z0-9])?([.][a-z0-9]([-a-z0-9]*[a-z0-9])?)*$')").message("spec.ingress.tls.secret.name must be the name of a Secret in this namespace: for example shop-tls"))]
-    pub name: String,
 }
 
 impl Default for EntryPoints {

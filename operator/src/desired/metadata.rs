@@ -155,13 +155,19 @@ pub fn redirect_name(stack: &str) -> String {
     format!("{stack}-api-redirect")
 }
 
+/// Name of a Middleware, or of a route with one of its own.
+pub fn edge_name(stack: &str, step: &str) -> String {
+    format!("{stack}-api-{step}")
+}
+
 /// Selector of everything we made for a stack.
 pub fn children_selector(stack: &str) -> String {
     format!("{MANAGED_BY_LABEL}={MANAGED_BY},{INSTANCE_LABEL}={stack}")
 }
 
 /// Every object a stack of this name may ever own, whatever its spec says: where to look for what is already there.
-/// But the Job of a migration, whose name depends on the image: `observe` is told it.
+/// But the Job of a migration, whose name depends on the image, and what few specs ask for (`routes::possible`): `observe`
+/// is told those that this one does.
 pub fn possible_children(stack: &str) -> Vec<ObjectId> {
     use Component::{Api, Migrate, Postgres, Redis};
     let mut ids = vec![
@@ -196,11 +202,22 @@ pub fn possible_children(stack: &str) -> Vec<ObjectId> {
 mod tests {
     use super::{Component, possible_children};
     use crate::crd::MAX_NAME_LENGTH;
+    use crate::desired::routes;
+    use crate::kind::ObjectId;
+
+    fn all(stack: &str) -> Vec<ObjectId> {
+        [
+            possible_children(stack),
+            routes::possible(stack),
+            vec![routes::certificate::secret_id(stack)],
+        ]
+        .concat()
+    }
 
     #[test]
     fn the_longest_name_of_a_stack_still_makes_valid_names() {
         let stack = "a".repeat(MAX_NAME_LENGTH);
-        for id in possible_children(&stack) {
+        for id in all(&stack) {
             assert!(id.name.len() <= 63, "{id}");
         }
         // A StatefulSet's pods carry its name and a hash of ten characters in a label of 63.
@@ -209,9 +226,9 @@ mod tests {
 
     #[test]
     fn stacks_whose_names_share_a_prefix_share_no_child() {
-        let shop = possible_children("shop");
+        let shop = all("shop");
         for other in ["shop-api", "shop-postgres", "shop-redis", "sho"] {
-            for id in possible_children(other) {
+            for id in all(other) {
                 assert!(!shop.contains(&id), "{id} of {other}");
             }
         }

@@ -1,3 +1,4 @@
+mod certificate;
 mod fixture;
 mod stopped;
 

@@ -35,6 +35,62 @@ fn an_empty_spec_is_a_working_stack() {
 }
 
 #[test]
+fn each_broken_rule_of_the_edge_names_its_field() {
+    for (field, value) in [
+        ("tls", json!({"mode": "Resolver"})),
+        ("tls", json!({"resolver": {"name": "x"}})),
+        ("tls", json!({"mode": "CertManager"})),
+        (
+            "tls",
+            json!({"mode": "Secret", "secret": {"name": "x"}, "resolver": {"name": "x"}}),
+        ),
+        (
+            "metrics.allow",
+            json!({"allow": [], "ipStrategy": {"depth": 0}}),
+        ),
+        (
+            "metrics.allow",
+            json!({"allow": ["::1", "::1"], "ipStrategy": {"depth": 0}}),
+        ),
+        (
+            "metrics.allow",
+            json!({"allow": ["shop.example.org"], "ipStrategy": {"depth": 0}}),
+        ),
+        (
+            "metrics.ipStrategy.depth",
+            json!({"allow": ["::1"], "ipStrategy": {"depth": 11}}),
+        ),
+        ("headers", json!({})),
+        (
+            "headers.hsts.maxAgeSeconds",
+            json!({"hsts": {"maxAgeSeconds": 0}}),
+        ),
+        ("rateLimit.average", json!({"average": 0, "burst": 1})),
+        ("rateLimit.burst", json!({"average": 1, "burst": 0})),
+        (
+            "rateLimit.period",
+            json!({"average": 1, "burst": 1, "period": "1"}),
+        ),
+        ("inFlight.amount", json!({"amount": 0})),
+        ("retry.attempts", json!({"attempts": 1})),
+        (
+            "retry.initialInterval",
+            json!({"attempts": 2, "initialInterval": "1h"}),
+        ),
+        ("sticky.cookie.name", json!({"cookie": {"name": "session"}})),
+        (
+            "basicAuth.secretRef.name",
+            json!({"secretRef": {"name": "A b"}}),
+        ),
+    ] {
+        let group = field.split('.').next().unwrap();
+        let mut spec = json!({"ingress": {"hosts": ["a"]}});
+        spec["ingress"][group] = value;
+        refused(&spec, &format!("spec.ingress.{field}"));
+    }
+}
+
+#[test]
 fn each_broken_rule_names_its_field() {
     refused(&json!({"api": {"replicas": -1}}), "spec.api.replicas");
     refused(&json!({"api": {"replicas": 101}}), "spec.api.replicas");

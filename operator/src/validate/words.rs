@@ -1,5 +1,7 @@
 //! What a name, a key or a quantity looks like: each function says what its rule in `crd` says. [pure]
 
+use std::net::IpAddr;
+
 use crate::crd::MAX_NAME_LENGTH;
 
 /// Name of a TpStack: children are named after it.
@@ -17,8 +19,8 @@ pub(crate) fn is_subdomain(name: &str) -> bool {
     name.len() <= 253 && name.split('.').all(is_word)
 }
 
-/// Name of one of Traefik's entry points.
-pub(super) fn is_entry_point(name: &str) -> bool {
+/// Name of an entry point or a certificate resolver in Traefik's own configuration.
+pub(super) fn is_traefik_name(name: &str) -> bool {
     name.len() <= 63
         && name.starts_with(alphanumeric)
         && name.chars().all(|c| alphanumeric(c) || "-_".contains(c))
@@ -75,7 +77,38 @@ pub(super) fn is_database(name: &str) -> bool {
             .all(|c| lower(c) || c.is_ascii_digit() || c == '_')
 }
 
-/// Time between two scrapes, as Prometheus writes it.
+/// Name of a cookie, and none that the API uses itself.
+pub(super) fn is_cookie(name: &str) -> bool {
+    (1..=63).contains(&name.len())
+        && name.starts_with(|c| alphanumeric(c) || c == '_')
+        && name.chars().all(|c| alphanumeric(c) || "-_".contains(c))
+        && !["session", "__Host-session"].contains(&name)
+}
+
+/// An IPv4 or IPv6 address, or a range in CIDR notation, as Go reads them and so Traefik does.
+pub(super) fn is_address_range(text: &str) -> bool {
+    let (address, prefix) = match text.split_once('/') {
+        Some((address, prefix)) => (address, Some(prefix)),
+        None => (text, None),
+    };
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return false;
+    };
+    let longest = if address.is_ipv4() { 32 } else { 128 };
+    (2..=49).contains(&text.len())
+        && prefix.is_none_or(|prefix| {
+            let digits = prefix.chars().all(|c| c.is_ascii_digit());
+            digits && prefix.parse::<u32>().is_ok_and(|bits| bits <= longest)
+        })
+}
+
+/// A pause between two attempts: milliseconds or seconds.
+pub(super) fn is_short_interval(text: &str) -> bool {
+    let (number, unit) = split_number(text);
+    (1..=4).contains(&number.len()) && !number.starts_with('0') && ["ms", "s"].contains(&unit)
+}
+
+/// Time between two scrapes, or a span, as Prometheus and Traefik write it.
 pub(super) fn is_interval(text: &str) -> bool {
     let (number, unit) = split_number(text);
     (1..=6).contains(&number.len())
@@ -169,8 +202,8 @@ fn alphanumeric(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::{
-        is_image, is_label_key, is_path, is_percentage, is_plain_url, is_quantity, is_subdomain,
-        is_variable,
+        is_address_range, is_cookie, is_image, is_label_key, is_path, is_percentage, is_plain_url,
+        is_quantity, is_short_interval, is_subdomain, is_variable,
     };
 
     fn check(is: fn(&str) -> bool, good: &[&str], bad: &[&str]) {
@@ -211,6 +244,62 @@ mod tests {
             &["A", "_", "a.b-c", "LOG_LEVEL"],
             &["", "1A", ".a", "-a", "A=B", "Ä", "A B"],
         );
+    }
+
+    #[test]
+    fn addresses_are_those_that_traefik_can_read() {
+        let good = [
+            "192.0.2.1",
+            "192.0.2.0/24",
+            "0.0.0.0/0",
+            "10.0.0.0/08",
+            "::",
+            "::1",
+            "2001:db8::/32",
+            "2001:DB8::1/128",
+            "::ffff:192.0.2.1",
+        ];
+        let bad = [
+            "",
+            "192.0.2",
+            "192.0.2.01",
+            "192.0.2.256",
+            "192.0.2.0/33",
+            "192.0.2.0/",
+            "192.0.2.0/+8",
+            "192.0.2.0/24/8",
+            " 192.0.2.1",
+            "192.0.2.1:80",
+            "fe80::1%eth0",
+            "2001:db8::/129",
+            "[::1]",
+            "localhost",
+            "*",
+        ];
+        check(is_address_range, &good, &bad);
+    }
+
+    #[test]
+    fn cookies_are_plain_and_none_of_the_apis_own() {
+        let good = ["shop", "_a", "__Secure-shop", "A-1"];
+        let bad = [
+            "",
+            "-a",
+            "a b",
+            "a;b",
+            "a=b",
+            "é",
+            "session",
+            "__Host-session",
+        ];
+        check(is_cookie, &good, &bad);
+    }
+
+    #[test]
+    fn pauses_are_short() {
+        let good = ["1ms", "50ms", "9999s"];
+        let bad = ["", "ms", "0ms", "050ms", "1m", "10000ms", "1.5s", "-1s"];
+        check(is_short_interval, &good, &bad);
     }
 
     #[test]

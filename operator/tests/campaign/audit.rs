@@ -1,6 +1,7 @@
 //! What no request of the operator may ever be: the canaries' second guard, which also names the request. [pure]
 
 use operator::desired::metadata::{Component, possible_children};
+use operator::desired::routes;
 
 use crate::{harness::kinds, request::Request};
 
@@ -22,6 +23,7 @@ impl Scope {
     pub(crate) fn new(namespace: &str, stack: &str) -> Self {
         let names = possible_children(stack)
             .into_iter()
+            .chain(routes::possible(stack))
             .map(|id| {
                 let plural = id.kind.resource().plural;
                 format!("{plural}/{}", id.name)

@@ -67,6 +67,7 @@ fn spec(plural: &str) -> Option<Value> {
         "networkpolicies" => json!({"podSelector": {"matchLabels": labels}}),
         "ingressroutes" => json!({"routes": []}),
         "middlewares" | "prometheusrules" => json!({}),
+        "certificates" => json!({"secretName": "other", "issuerRef": {"name": "other"}}),
         "servicemonitors" => json!({"endpoints": [], "selector": {}}),
         _ => return None,
     })

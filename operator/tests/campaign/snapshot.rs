@@ -13,7 +13,7 @@ use crate::harness::{
 };
 
 /// The kinds of children.
-pub(crate) const KINDS: [Kind; 14] = [
+pub(crate) const KINDS: [Kind; 15] = [
     kinds::SECRET,
     kinds::VOLUME_CLAIM,
     kinds::SERVICE_ACCOUNT,
@@ -26,6 +26,7 @@ pub(crate) const KINDS: [Kind; 14] = [
     kinds::NETWORK_POLICY,
     kinds::INGRESS_ROUTE,
     kinds::MIDDLEWARE,
+    kinds::CERTIFICATE,
     kinds::SERVICE_MONITOR,
     kinds::PROMETHEUS_RULE,
 ];

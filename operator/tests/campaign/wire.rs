@@ -384,7 +384,9 @@ impl Wire {
             state.seen.moved += 1;
             state.spent.writes += 1;
             state.seen.moved_in_run += 1;
-            if ["deployments", "statefulsets", "jobs"].contains(&request.plural.as_str()) {
+            if ["deployments", "statefulsets", "jobs", "certificates"]
+                .contains(&request.plural.as_str())
+            {
                 let name = request.name.clone().unwrap_or_default();
                 state.changed.insert((request.plural.clone(), name));
             }

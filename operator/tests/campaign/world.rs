@@ -1,4 +1,4 @@
-//! What a cluster does with workloads: the kubelet's and the controllers' part, played in the status alone.
+//! What a cluster does with workloads and certificates: the kubelet's and the controllers' part, played in the status alone.
 
 use std::time::{Duration, Instant};
 
@@ -50,6 +50,7 @@ impl World {
             let kind = match plural.as_str() {
                 "deployments" => kinds::DEPLOYMENT,
                 "statefulsets" => kinds::STATEFUL_SET,
+                "certificates" => kinds::CERTIFICATE,
                 _ => kinds::JOB,
             };
             let path = format!("{}/{name}", collection(&kind, &self.namespace));
@@ -88,6 +89,12 @@ impl World {
         let generation = object["metadata"]["generation"].clone();
         if *kind == kinds::JOB {
             return self.ended(object);
+        }
+        if *kind == kinds::CERTIFICATE {
+            let ready = json!({
+                "type": "Ready", "status": "True", "reason": "Ready", "message": "played", "observedGeneration": generation,
+            });
+            return Some(json!({"conditions": [ready]}));
         }
         let replicas = object["spec"]["replicas"].clone();
         if *kind == kinds::STATEFUL_SET {

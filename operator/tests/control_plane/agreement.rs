@@ -5,6 +5,7 @@
 //! control_plane agreement`; more of them: `TPSTACK_AGREEMENT_CASES=<number>`.
 
 mod api;
+mod ingress;
 mod monitoring;
 mod network;
 mod scheduling;

@@ -6,6 +6,9 @@ pub(crate) mod environment;
 pub(crate) mod figures;
 pub(crate) mod first_seen;
 pub(crate) mod history;
+#[path = "../e2e/http.rs"]
+#[expect(dead_code, reason = "the cluster level uses the rest")]
+pub(crate) mod http;
 pub(crate) mod identity;
 pub(crate) mod kinds;
 pub(crate) mod line;
@@ -20,4 +23,5 @@ pub(crate) mod report;
 pub(crate) mod sandbox;
 pub(crate) mod setup;
 pub(crate) mod stack;
+pub(crate) mod traefik;
 pub(crate) mod wait;

@@ -1,4 +1,4 @@
-//! Traefik and prometheus-operator may be missing, come, and go. These tests change CRDs, so each runs alone.
+//! Traefik, prometheus-operator and cert-manager may be missing, come, and go. These tests change CRDs, so each runs alone.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::harness::{
     operator::Operator,
     pods::Kubelet,
     sandbox::Sandbox,
-    setup::{self, PROMETHEUS_OPERATOR, TRAEFIK, install_optional, remove_optional},
+    setup::{self, CERT_MANAGER, PROMETHEUS_OPERATOR, TRAEFIK, install_optional, remove_optional},
     stack::{Stack, everything_on},
 };
 
@@ -83,6 +83,45 @@ async fn prometheus_operator_may_be_missing_come_and_go() {
     missing(&relaxed, "MonitoringReady", "True").await;
     missing(&strict, "MonitoringReady", "False").await;
     relaxed.ready().await;
+}
+
+#[tokio::test]
+async fn cert_manager_may_be_missing_come_and_go() {
+    let sandbox = Sandbox::alone().await;
+    remove_optional(&sandbox, CERT_MANAGER).await;
+    let stack = sandbox
+        .stack(
+            "shop",
+            json!({"ingress": {
+                "hosts": ["shop.example.org"],
+                "tls": {"mode": "CertManager", "certManager": {"issuerRef": {"name": "authority"}}},
+            }}),
+        )
+        .await;
+    let unconcerned = sandbox
+        .stack(
+            "other",
+            json!({"ingress": {"hosts": ["other.example.org"]}}),
+        )
+        .await;
+    missing(&stack, "IngressReady", "False").await;
+    // The routes are there all the same.
+    stack.applied(CHILDREN.into_iter().filter(of_traefik)).await;
+    unconcerned
+        .becomes("IngressReady", "True", "RoutesApplied")
+        .await;
+
+    let certificate = (kinds::CERTIFICATE, "api");
+    install_optional(&sandbox, CERT_MANAGER).await;
+    stack
+        .becomes("IngressReady", "False", "CertificateNotReady")
+        .await;
+    watched(&stack, [certificate].into_iter()).await;
+
+    remove_optional(&sandbox, CERT_MANAGER).await;
+    missing(&stack, "IngressReady", "False").await;
+    install_optional(&sandbox, CERT_MANAGER).await;
+    stack.applied([certificate].into_iter()).await;
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::harness::{
-    kinds::{self, CHILDREN, Child, Kind, replaceable},
+    kinds::{self, CHILDREN, Child, EDGE, Kind, replaceable},
     made::{made_in, names},
     pods::Kubelet,
     sandbox::Sandbox,
@@ -82,6 +82,43 @@ async fn a_route_taken_out_of_the_spec_is_removed() {
             .pointer("/status/endpoints/0")
             .is_none(),
         "the status still names a URL"
+    );
+}
+
+#[tokio::test]
+async fn what_is_taken_off_a_route_is_removed() {
+    let sandbox = Sandbox::shared().await;
+    let stack = sandbox.stack("shop", everything_on()).await;
+    stack
+        .change(json!({"ingress": {
+            "metrics": {"allow": ["192.0.2.0/24", "2001:db8::1"], "ipStrategy": {"depth": 0}},
+            "headers": {"frameDeny": true},
+            "rateLimit": {"average": 1, "burst": 1},
+            "inFlight": {"amount": 1},
+            "compress": true,
+            "retry": {"attempts": 2},
+            "sticky": {"cookie": {"name": "shop"}},
+            "basicAuth": {"secretRef": {"name": "shop-users"}},
+        }}))
+        .await;
+    stack.applied(CHILDREN.into_iter().chain(EDGE)).await;
+    let route = stack.must_child((kinds::INGRESS_ROUTE, "api")).await;
+    let steps = route["spec"]["routes"][0]["middlewares"]
+        .as_array()
+        .cloned();
+    assert_eq!(steps.map(|steps| steps.len()), Some(6), "{route}");
+    stack
+        .change(json!({"ingress": {
+            "metrics": null, "headers": null, "rateLimit": null, "inFlight": null, "compress": false, "retry": null,
+            "sticky": null, "basicAuth": null,
+        }}))
+        .await;
+    left_over(&stack, &[]).await;
+    let route = stack.must_child((kinds::INGRESS_ROUTE, "api")).await;
+    let route = &route["spec"]["routes"][0];
+    assert!(
+        route.get("middlewares").is_none() && route["services"][0].get("sticky").is_none(),
+        "{route}"
     );
 }
 

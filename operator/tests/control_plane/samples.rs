@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fs, path::PathBuf};
 use futures::StreamExt;
 use serde_json::{Value, json};
 
+use crate::certificate;
 use crate::harness::{
     environment::{ENVIRONMENT, kubectl, tpstack},
     kinds,
@@ -58,6 +59,9 @@ async fn every_sample_is_applied_as_it_is_rendered() {
                 let _kubelet = Kubelet::start(&sandbox);
                 let stack = applied(&sandbox, &sample, &[]).await;
                 if sample.spec["paused"] != json!(true) {
+                    for certificate in sandbox.list(&kinds::CERTIFICATE).await {
+                        certificate::say(&stack, &certificate, "True", "issued").await;
+                    }
                     stack.ready().await;
                 }
             }

@@ -41,25 +41,34 @@ impl Connection {
 
     /// Connects over TLS and checks that a certificate under `roots` says that this is `host`.
     pub(crate) fn tls(address: SocketAddr, host: &str, roots: RootCertStore) -> Result<Self> {
+        Self::tls_over(dial(address)?, host, roots)
+    }
+
+    /// The same over a connection that is there.
+    pub(crate) fn tls_over(mut tcp: TcpStream, host: &str, roots: RootCertStore) -> Result<Self> {
         let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
             .with_safe_default_protocol_versions()?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let mut tcp = dial(address)?;
         let mut session =
             ClientConnection::new(Arc::new(config), ServerName::try_from(host.to_owned())?)?;
         while session.is_handshaking() {
             session
                 .complete_io(&mut tcp)
-                .with_context(|| format!("TLS handshake with {address} for {host}"))?;
+                .with_context(|| format!("TLS handshake for {host}"))?;
         }
         Ok(Self::over(Box::new(StreamOwned::new(session, tcp)), host))
     }
 
     /// Asks for a path.
     pub(crate) fn get(&mut self, path: &str) -> Result<Response> {
+        self.get_with(path, "")
+    }
+
+    /// Asks for a path, with these lines of headers, each ended.
+    pub(crate) fn get_with(&mut self, path: &str, headers: &str) -> Result<Response> {
         let request = format!(
-            "GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: */*\r\n\r\n",
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nAccept: */*\r\n{headers}\r\n",
             self.host
         );
         self.exchange(&request)
@@ -113,7 +122,8 @@ impl Connection {
         } else {
             self.bytes(response.header("content-length").unwrap_or("0").parse()?)?
         };
-        response.body = String::from_utf8(body).context("the body is not text")?;
+        // What is compressed is no text, and nobody looks for any in it.
+        response.body = String::from_utf8_lossy(&body).into_owned();
         Ok(response)
     }
 

@@ -53,8 +53,16 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ),
     ("dashboards", "as for the alert rules"),
     (
-        "edge middlewares",
-        "headers, limit, compression and retry are not in the TpStack yet",
+        "edge headers referrerPolicy",
+        "no field: an application's own pages say it, as ours do",
+    ),
+    (
+        "edge headers permissionsPolicy",
+        "no field: an application's own pages say it, as ours do",
+    ),
+    (
+        "edge rateLimit period",
+        "said in Kubernetes; Traefik's default is the same",
     ),
 ];
 
@@ -162,6 +170,19 @@ fn acl(line: &str) -> String {
         .filter(|word| !word.starts_with('#'))
         .collect::<Vec<_>>()
         .join(" ")
+}
+
+/// Traefik's steps, each an object with its type for a key.
+fn edge(steps: impl Iterator<Item = Value>, add: &mut dyn FnMut(String, String)) {
+    let mut order = Vec::new();
+    for step in steps {
+        let (kind, settings) = step.as_object().unwrap().iter().next().unwrap();
+        for (name, value) in settings.as_object().unwrap() {
+            add(format!("edge {kind} {name}"), text_of(value));
+        }
+        order.push(kind.clone());
+    }
+    add("edge order".to_owned(), order.join(", "));
 }
 
 fn environment(

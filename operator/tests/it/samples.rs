@@ -46,7 +46,7 @@ fn rendering_twice_gives_the_same_bytes() {
 }
 
 /// Samples for what excludes something in the full one.
-const MORE: [&str; 2] = ["strict-network", "external"];
+const MORE: [&str; 4] = ["acme", "cert-manager", "external", "strict-network"];
 
 #[test]
 fn the_samples_set_every_field_of_the_spec() {
@@ -133,6 +133,17 @@ fn a_cluster_without_an_optional_api_gets_none_of_its_kinds() {
         "{rendered}"
     );
     assert!(rendered.contains("kind: Deployment"), "{rendered}");
+}
+
+#[test]
+fn without_cert_manager_the_routes_are_there_and_no_certificate() {
+    let sample = repository("manifests/samples/cert-manager.yaml");
+    let file = sample.to_str().unwrap();
+    let with = render(&["--filename", file]);
+    let without = render(&["--filename", file, "--without", "cert-manager"]);
+    assert!(with.contains("kind: Certificate"), "{with}");
+    assert!(!without.contains("cert-manager.io"), "{without}");
+    assert!(without.contains("secretName: shop-api-tls"), "{without}");
 }
 
 #[test]

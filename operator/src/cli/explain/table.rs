@@ -78,6 +78,7 @@ pub fn entries(kind: Kind) -> &'static [Entry] {
         Kind::NetworkPolicy => NETWORK_POLICIES,
         Kind::IngressRoute => INGRESS_ROUTES,
         Kind::Middleware => MIDDLEWARES,
+        Kind::Certificate => CERTIFICATES,
         Kind::ServiceMonitor => SERVICE_MONITORS,
         Kind::PrometheusRule => PROMETHEUS_RULES,
     }
@@ -252,12 +253,60 @@ const INGRESS_ROUTES: &[Entry] = &[
         spec: &["spec.ingress"],
         compose: &[File("traefik/dynamic/stack.yml")],
     },
+    Entry {
+        name: "api-metrics",
+        spec: &["spec.ingress"],
+        compose: &[Nothing("behind Docker every address is the gateway's")],
+    },
 ];
 
-const MIDDLEWARES: &[Entry] = &[Entry {
-    name: "api-redirect",
+const MIDDLEWARES: &[Entry] = &[
+    Entry {
+        name: "api-redirect",
+        spec: &["spec.ingress"],
+        compose: &[File("traefik/dynamic/stack.yml")],
+    },
+    Entry {
+        name: "api-headers",
+        spec: &["spec.ingress"],
+        compose: &[File("traefik/dynamic/stack.yml")],
+    },
+    Entry {
+        name: "api-rate-limit",
+        spec: &["spec.ingress"],
+        compose: &[File("traefik/dynamic/stack.yml")],
+    },
+    Entry {
+        name: "api-compress",
+        spec: &["spec.ingress"],
+        compose: &[File("traefik/dynamic/stack.yml")],
+    },
+    Entry {
+        name: "api-retry",
+        spec: &["spec.ingress"],
+        compose: &[File("traefik/dynamic/stack.yml")],
+    },
+    Entry {
+        name: "api-in-flight",
+        spec: &["spec.ingress"],
+        compose: &[Nothing("Compose bounds what Traefik takes by rate alone")],
+    },
+    Entry {
+        name: "api-basic-auth",
+        spec: &["spec.ingress"],
+        compose: &[Nothing("the API of Compose asks nobody for a password")],
+    },
+    Entry {
+        name: "api-metrics",
+        spec: &["spec.ingress"],
+        compose: &[Nothing("behind Docker every address is the gateway's")],
+    },
+];
+
+const CERTIFICATES: &[Entry] = &[Entry {
+    name: "api",
     spec: &["spec.ingress"],
-    compose: &[File("traefik/dynamic/stack.yml")],
+    compose: &[Service("init"), File("acme.yaml")],
 }];
 
 const SERVICE_MONITORS: &[Entry] = &[Entry {

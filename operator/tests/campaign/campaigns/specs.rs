@@ -104,6 +104,36 @@ fn of_ingress() -> Vec<Field> {
             "ingress",
             ingress(json!({"tls": {"mode": "Secret", "secret": {"name": "a-tls"}}})),
         ),
+        (
+            "ingress",
+            ingress(json!({"tls": {"mode": "Resolver", "resolver": {"name": "a"}}})),
+        ),
+        (
+            "ingress",
+            ingress(
+                json!({"tls": {"mode": "CertManager", "certManager": {"issuerRef": {"name": "a"}}}}),
+            ),
+        ),
+        (
+            "ingress",
+            ingress(
+                json!({"metrics": {"allow": ["192.0.2.1", "::1"], "ipStrategy": {"depth": 1}}}),
+            ),
+        ),
+        (
+            "ingress",
+            ingress(json!({
+                "headers": {"hsts": {"maxAgeSeconds": 60}}, "rateLimit": {"average": 1, "burst": 2}, "compress": true,
+                "sticky": {"cookie": {"name": "a"}},
+            })),
+        ),
+        (
+            "ingress",
+            ingress(json!({
+                "headers": {"frameDeny": true}, "inFlight": {"amount": 3}, "retry": {"attempts": 2},
+                "basicAuth": {"secretRef": {"name": "a"}},
+            })),
+        ),
     ]
 }
 

@@ -191,6 +191,16 @@ fn of_the_rest() -> Vec<Part> {
                 json!({"hosts": hosts, "redirectToHttps": false}),
                 json!({"hosts": hosts, "entryPoints": {"http": "http", "https": "https"}}),
                 json!({"hosts": hosts, "tls": {"mode": "Secret", "secret": {"name": "a-tls"}}}),
+                json!({"hosts": hosts, "tls": {"mode": "Resolver", "resolver": {"name": "a"}}}),
+                json!({"hosts": hosts, "tls": {"mode": "CertManager", "certManager": {"issuerRef": {"name": "a"}}}}),
+                json!({
+                    "hosts": hosts, "metrics": {"allow": ["::1"], "ipStrategy": {"depth": 0}}, "compress": true,
+                    "headers": {"frameDeny": true}, "basicAuth": {"secretRef": {"name": "a"}},
+                }),
+                json!({
+                    "hosts": hosts, "headers": {"contentTypeNosniff": true}, "rateLimit": {"average": 1, "burst": 2},
+                    "inFlight": {"amount": 3}, "retry": {"attempts": 2}, "sticky": {"cookie": {"name": "a"}},
+                }),
             ],
         ),
         (

@@ -40,7 +40,7 @@ pub(super) fn change() -> BoxedStrategy<(&'static str, Value)> {
     .boxed()
 }
 
-fn interval() -> BoxedStrategy<Value> {
+pub(super) fn interval() -> BoxedStrategy<Value> {
     let number = prop_oneof![
         3 => shaped("[1-9][0-9]{0,6}"),
         1 => one_of(&["", "0", "01", "-1", "+1", "1.5", "1e3", "１"]),

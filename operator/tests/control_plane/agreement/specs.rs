@@ -7,12 +7,12 @@ use proptest::{
     sample::select,
     strategy::{BoxedStrategy, Strategy, Union},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::words::{amounts, long, no_object, no_text, one_of, shaped, spoilt, texts};
-use super::{api, monitoring, network::network, scheduling, stores};
+use super::{api, ingress, monitoring, network::network, scheduling, stores};
 
-const LABEL: &str = "[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?";
+pub(super) const LABEL: &str = "[a-z0-9]([-a-z0-9]{0,8}[a-z0-9])?";
 
 /// A TpStack, with `metadata` and `spec`.
 pub(super) fn stack() -> impl Strategy<Value = Value> {
@@ -43,6 +43,7 @@ fn sound() -> BoxedStrategy<Value> {
     let ingress = option::of(select(vec![
         json!({"hosts": ["shop.example.org"]}),
         json!({"hosts": ["a", "b.c"], "redirectToHttps": false, "tls": {"mode": "Secret", "secret": {"name": "shop-tls"}}}),
+        json!({"hosts": ["a"], "compress": true, "metrics": {"allow": ["::1"], "ipStrategy": {"depth": 0}}, "headers": {"frameDeny": true}}),
     ]));
     let name = shaped("[a-z][-a-z0-9]{0,8}[a-z0-9]");
     (name, api, ingress)
@@ -59,7 +60,11 @@ fn sound() -> BoxedStrategy<Value> {
 /// A field and what is put there, with how often.
 type Weighted = (u32, BoxedStrategy<(&'static str, Value)>);
 
-fn at(path: &'static str, values: BoxedStrategy<Value>) -> BoxedStrategy<(&'static str, Value)> {
+/// A field and what is put there: now and then what is of another type.
+pub(super) fn at(
+    path: &'static str,
+    values: BoxedStrategy<Value>,
+) -> BoxedStrategy<(&'static str, Value)> {
     prop_oneof![12 => values, 1 => no_text()]
         .prop_map(move |value| (path, value))
         .boxed()
@@ -215,7 +220,6 @@ fn of_api() -> Vec<Weighted> {
 }
 
 fn of_the_rest() -> Vec<Weighted> {
-    let entry_point = || texts(shaped("[A-Za-z0-9][-A-Za-z0-9_]{0,10}"), &[62, 63, 64]);
     vec![
         (3, name()),
         (1, at("/spec/deletionPolicy", word(&["Retain", "Delete"]))),
@@ -227,23 +231,7 @@ fn of_the_rest() -> Vec<Weighted> {
             1,
             at("/spec/stopped", any::<bool>().prop_map(Value::from).boxed()),
         ),
-        (4, at("/spec/ingress/hosts", hosts())),
-        (1, at("/spec/ingress/entryPoints/http", entry_point())),
-        (1, at("/spec/ingress/entryPoints/https", entry_point())),
-        (
-            1,
-            at(
-                "/spec/ingress/redirectToHttps",
-                any::<bool>().prop_map(Value::from).boxed(),
-            ),
-        ),
-        (
-            3,
-            at(
-                "/spec/ingress/tls",
-                tls(texts(subdomain(), &[63, 64, 252, 253, 254])),
-            ),
-        ),
+        (18, ingress::change()),
         (20, monitoring::change()),
         (4, at("/spec/network", network())),
         (1, Union::new(PARTS.iter().copied().map(object)).boxed()),
@@ -264,6 +252,15 @@ const PARTS: &[&str] = &[
     "/spec/ingress",
     "/spec/ingress/entryPoints",
     "/spec/ingress/tls",
+    "/spec/ingress/metrics",
+    "/spec/ingress/metrics/ipStrategy",
+    "/spec/ingress/headers",
+    "/spec/ingress/rateLimit",
+    "/spec/ingress/inFlight",
+    "/spec/ingress/retry",
+    "/spec/ingress/sticky",
+    "/spec/ingress/sticky/cookie",
+    "/spec/ingress/basicAuth",
     "/spec/postgres",
     "/spec/postgres/storage",
     "/spec/postgres/resources",
@@ -288,55 +285,6 @@ fn name() -> BoxedStrategy<(&'static str, Value)> {
     )
     .prop_map(|value| ("/metadata/name", value))
     .boxed()
-}
-
-fn hosts() -> BoxedStrategy<Value> {
-    let sound = shaped(&format!("{LABEL}([.]{LABEL}){{0,3}}"));
-    let long_label = long(&[1, 61, 62, 63, 64]);
-    let host = prop_oneof![
-        8 => sound.clone().prop_map(Value::from),
-        2 => texts(sound.clone(), &[63, 64, 253, 254]),
-        1 => (sound.clone(), one_of(&[".", "-", ":8443", "/", "/path", "/metrics"])).prop_map(|(host, end)| json!(host + &end)),
-        1 => sound.clone().prop_map(|host| json!(format!("*.{host}"))),
-        1 => sound.prop_map(|host| json!(host.to_uppercase())),
-        1 => long_label.prop_map(|label| json!(format!("{label}.example.org"))),
-        // Labels as long as they may be, up to and beyond the longest name.
-        1 => (1..=5_usize, 0..=63_usize).prop_map(|(labels, rest)| {
-            json!(format!("{}{}", format!("{}.", "a".repeat(63)).repeat(labels), "b".repeat(rest)))
-        }),
-        1 => select(vec![json!("1.2.3.4"), json!("::1"), json!("localhost"), json!("xn--fa-hia.de"), json!("faß.de")]),
-    ];
-    prop_oneof![
-        8 => vec(host, 1..3).prop_map(Value::from),
-        1 => select(vec![json!([]), json!(["a", "a"]), json!(["a", "A"]), json!([null]), json!([7]), json!("a"), json!({})]),
-        1 => select(vec![19_usize, 20, 21]).prop_map(|length| {
-            (0..length).map(|number| json!(format!("h{number}.example.org"))).collect::<Value>()
-        }),
-    ]
-    .boxed()
-}
-
-fn tls(names: BoxedStrategy<Value>) -> BoxedStrategy<Value> {
-    let mode = select(vec![
-        json!("Secret"),
-        json!("Secret"),
-        json!("TraefikDefault"),
-        json!("secret"),
-        json!(null),
-        json!(7),
-    ]);
-    let secret = prop_oneof![
-        4 => names.prop_map(|name| json!({"name": name})),
-        1 => no_object(),
-    ];
-    (option::weighted(0.8, mode), option::weighted(0.7, secret))
-        .prop_map(|(mode, secret)| {
-            let mut tls = Map::new();
-            tls.extend(mode.map(|mode| ("mode".to_owned(), mode)));
-            tls.extend(secret.map(|secret| ("secret".to_owned(), secret)));
-            Value::Object(tls)
-        })
-        .boxed()
 }
 
 fn database() -> BoxedStrategy<Value> {

@@ -110,6 +110,10 @@ pub(crate) const PROMETHEUS_RULE: Kind = Kind::new(
     "PrometheusRule",
     "prometheusrules",
 );
+pub(crate) const CERTIFICATE: Kind =
+    Kind::new("cert-manager.io", "v1", "Certificate", "certificates");
+pub(crate) const ENDPOINT_SLICE: Kind =
+    Kind::new("discovery.k8s.io", "v1", "EndpointSlice", "endpointslices");
 pub(crate) const RESOURCE_QUOTA: Kind = Kind::new("", "v1", "ResourceQuota", "resourcequotas");
 pub(crate) const LEASE: Kind = Kind::new("coordination.k8s.io", "v1", "Lease", "leases");
 pub(crate) const EVENT: Kind = Kind::new("events.k8s.io", "v1", "Event", "events");
@@ -177,6 +181,17 @@ pub(crate) const CHILDREN: [Child; 22] = [
 pub(crate) fn is_monitoring((kind, suffix): &Child) -> bool {
     kind.group == "monitoring.coreos.com" || suffix.ends_with("-dashboard")
 }
+/// What a route has besides where everything is set that may be on it.
+pub(crate) const EDGE: [Child; 8] = [
+    (INGRESS_ROUTE, "api-metrics"),
+    (MIDDLEWARE, "api-metrics"),
+    (MIDDLEWARE, "api-headers"),
+    (MIDDLEWARE, "api-rate-limit"),
+    (MIDDLEWARE, "api-in-flight"),
+    (MIDDLEWARE, "api-basic-auth"),
+    (MIDDLEWARE, "api-compress"),
+    (MIDDLEWARE, "api-retry"),
+];
 
 /// The children that can be made again: all but volumes and credentials.
 pub(crate) fn replaceable() -> impl Iterator<Item = Child> {

@@ -4,7 +4,7 @@ use std::fs;
 
 use super::{environment::ENVIRONMENT, identity::OPERATOR_NAMESPACE};
 
-/// The two projects whose CRDs may be missing: the file in the testbed's folder, and the CRDs that we use of it.
+/// The projects whose CRDs may be missing: the file in the testbed's folder, and the CRDs that we use of it.
 pub(crate) const TRAEFIK: (&str, &[&str]) = (
     "traefik.yaml",
     &["ingressroutes.traefik.io", "middlewares.traefik.io"],
@@ -17,10 +17,14 @@ pub(crate) const PROMETHEUS_OPERATOR: (&str, &[&str]) = (
     ],
 );
 
-/// Both, with their names on the command line of `tpstack render`.
-pub(crate) const OPTIONAL: [((&str, &[&str]), &str); 2] = [
+pub(crate) const CERT_MANAGER: (&str, &[&str]) =
+    ("cert-manager.yaml", &["certificates.cert-manager.io"]);
+
+/// All, with their names on the command line of `tpstack render`.
+pub(crate) const OPTIONAL: [((&str, &[&str]), &str); 3] = [
     (TRAEFIK, "traefik"),
     (PROMETHEUS_OPERATOR, "prometheus-operator"),
+    (CERT_MANAGER, "cert-manager"),
 ];
 
 /// Those CRDs of a project that a stack uses. (All of them would only make discovery slower.)

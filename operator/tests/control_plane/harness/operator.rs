@@ -26,7 +26,7 @@ const ANSWER: Duration = Duration::from_secs(3);
 
 /// Starts the program it is given, which keeps the shell's process id, and kills it when the pipe on our standard input
 /// closes: however this test process ends, no operator outlives it.
-const LEASH: &str = r#"
+pub(crate) const LEASH: &str = r#"
 exec 3<&0
 { cat <&3 >/dev/null; kill -KILL $$ 2>/dev/null; } 2>/dev/null &
 exec 3<&-

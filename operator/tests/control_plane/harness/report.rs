@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value;
 
-use super::{kinds, operator, sandbox::Sandbox};
+use super::{kinds, operator, sandbox::Sandbox, traefik};
 
 const LOG_LINES: usize = 40;
 
@@ -54,6 +54,11 @@ pub(crate) async fn of(sandbox: &Sandbox) -> String {
     let tail = &all[all.len().saturating_sub(LOG_LINES / 2)..];
     writeln!(text, "--- operator's log, end\n{}", tail.join("\n"))
         .expect("a String takes everything");
+    let log = traefik::log();
+    // Other namespaces' routes are no concern of the Traefik of this one.
+    if log.contains(&sandbox.namespace) {
+        writeln!(text, "--- Traefik's log\n{log}").expect("a String takes everything");
+    }
     text
 }
 

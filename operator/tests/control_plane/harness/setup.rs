@@ -16,7 +16,7 @@ use super::{
 };
 
 pub(crate) use identity::{OPERATOR_ACCOUNT, OPERATOR_NAMESPACE, administrator};
-pub(crate) use manifests::{PROMETHEUS_OPERATOR, TRAEFIK};
+pub(crate) use manifests::{CERT_MANAGER, PROMETHEUS_OPERATOR, TRAEFIK};
 
 static OPERATOR: Mutex<Option<Operator>> = Mutex::new(None);
 static INSTALLED: AtomicBool = AtomicBool::new(false);

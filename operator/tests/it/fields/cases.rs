@@ -1,5 +1,7 @@
 //! For each field a value, and a spec in which it is another one.
 
+mod ingress;
+
 use serde_json::{Value, json};
 
 /// A field given a value.
@@ -59,7 +61,7 @@ pub(super) fn all() -> Vec<Case> {
         probes(),
         scheduling(),
         autoscaling(),
-        ingress(),
+        ingress::all(),
         stores(),
         others(),
         monitoring(),
@@ -271,28 +273,6 @@ fn autoscaling() -> Vec<Case> {
         cases.extend(paths.map(|path| case(path, scaled.clone(), value.clone())));
     }
     cases
-}
-
-fn ingress() -> Vec<Case> {
-    vec![
-        case("ingress.hosts", whole(), json!(["b.example.org"])),
-        case("ingress.hosts", json!({}), json!(["b.example.org"])),
-        case("ingress.entryPoints.http", whole(), json!("http")),
-        case("ingress.entryPoints.https", whole(), json!("https")),
-        case("ingress.redirectToHttps", whole(), json!(false)),
-        mode(
-            "ingress.tls.mode",
-            whole(),
-            json!("Secret"),
-            "ingress.tls.secret",
-            json!({"name": "a-tls"}),
-        ),
-        case(
-            "ingress.tls.secret.name",
-            json!({"ingress": {"hosts": ["a.example.org"], "tls": {"mode": "Secret", "secret": {"name": "a-tls"}}}}),
-            json!("b-tls"),
-        ),
-    ]
 }
 
 fn stores() -> Vec<Case> {

@@ -64,10 +64,8 @@ fn compose_api(services: &Value, add: &mut dyn FnMut(String, String)) {
         "edge rule".to_owned(),
         label("routers.api.rule").replace('\n', " "),
     );
-    add(
-        "edge middlewares".to_owned(),
-        label("routers.api.middlewares"),
-    );
+    assert_eq!(label("routers.api.middlewares"), "api@file");
+    compose_edge(&services["traefik"]["environment"], add);
     let migrate = &services["migrate"];
     add("migrate image".to_owned(), text_of(&migrate["image"]));
     add("migrate command".to_owned(), text_of(&migrate["command"]));
@@ -76,6 +74,23 @@ fn compose_api(services: &Value, add: &mut dyn FnMut(String, String)) {
         "migrate",
         &mut unless_the_apis_own_differs(add),
     );
+}
+
+/// The chain of the API's route, with what Traefik's environment says for its template.
+fn compose_edge(environment: &Value, add: &mut dyn FnMut(String, String)) {
+    let mut file = text("compose/traefik/dynamic/stack.yml");
+    for (name, value) in environment.as_object().unwrap() {
+        file = file.replace(&format!("{{{{ env \"{name}\" }}}}"), &text_of(value));
+    }
+    let file: Value = serde_saphyr::from_str(&file).unwrap();
+    let middlewares = &file["http"]["middlewares"];
+    let chain = middlewares["api"]["chain"]["middlewares"]
+        .as_array()
+        .unwrap();
+    let steps = chain
+        .iter()
+        .map(|name| middlewares[name.as_str().unwrap()].clone());
+    super::edge(steps, add);
 }
 
 fn compose_postgres(postgres: &Value, add: &mut dyn FnMut(String, String)) {

@@ -1,4 +1,4 @@
-//! What the operator makes of a TpStack that says no more than its host.
+//! What the operator makes of a TpStack that says no more than its host, and at the edge what Compose's settings say.
 
 use operator::crd::TpStack;
 use operator::desired::{Children, Stores, desired};
@@ -15,7 +15,13 @@ use super::{acl, environment, mebibytes, redis_settings, text_of, unless_the_api
 pub(super) fn facts(add: &mut dyn FnMut(String, String)) {
     let object: TpStack = serde_json::from_value(json!({
         "metadata": {"name": "shop", "namespace": "team"},
-        "spec": {"ingress": {"hosts": ["api.localhost"]}},
+        "spec": {"ingress": {
+            "hosts": ["api.localhost"],
+            "headers": {"hsts": {"maxAgeSeconds": 3600}, "frameDeny": true, "contentTypeNosniff": true},
+            "rateLimit": {"average": 200, "burst": 400},
+            "compress": true,
+            "retry": {"attempts": 3},
+        }},
     }))
     .unwrap();
     let stack = validate(&object).unwrap();
@@ -51,9 +57,8 @@ pub(super) fn facts(add: &mut dyn FnMut(String, String)) {
     let dashboards = children.config_maps.iter().map(|map| &map.metadata.name);
     let dashboards = dashboards.filter(|name| name.iter().any(|name| name.ends_with("-dashboard")));
     add("dashboards".to_owned(), names(dashboards.collect()));
-    for absent in ["exporters", "edge middlewares"] {
-        add(absent.to_owned(), String::new());
-    }
+    edge(&children, add);
+    add("exporters".to_owned(), String::new());
 }
 
 fn pod(workload: &impl serde::Serialize) -> Value {
@@ -132,6 +137,21 @@ fn api(stack: &Stack, children: &Children, add: &mut dyn FnMut(String, String)) 
     let endpoint = &monitor["spec"]["endpoints"][0];
     add("scraped path".to_owned(), text_of(&endpoint["path"]));
     add("scraped every".to_owned(), text_of(&endpoint["interval"]));
+}
+
+/// The steps on the main route in their order, and what each is set to.
+fn edge(children: &Children, add: &mut dyn FnMut(String, String)) {
+    let steps = children.ingress_routes.first().unwrap().spec.routes[0]
+        .middlewares
+        .iter()
+        .map(|step| {
+            let named = |middleware: &&operator::foreign::Middleware| {
+                middleware.metadata.name.as_deref() == Some(&step.name)
+            };
+            let middleware = children.middlewares.iter().find(named).unwrap();
+            serde_json::to_value(&middleware.spec).unwrap()
+        });
+    super::edge(steps, add);
 }
 
 fn migrate(stack: &Stack, pod: &Value, add: &mut dyn FnMut(String, String)) {
