@@ -5,7 +5,8 @@ use std::process::Command;
 
 use operator::cli::explain::{Counterpart, entries};
 use operator::desired::metadata::possible_children;
-use operator::kind::Kind;
+use operator::desired::routes;
+use operator::kind::{Kind, ObjectId};
 use serde_json::{Value, json};
 
 use crate::{repository, text};
@@ -84,14 +85,19 @@ fn every_child_of_every_sample_is_explained_and_so_is_every_name_a_child_may_hav
             rendered(&without).len()
         );
     }
-    for id in possible_children("shop") {
+    for id in possible() {
         assert!(!fields_of(&format!("{}/{}", id.kind.resource().kind, id.name)).is_empty());
     }
 }
 
+/// Every name that a child may have.
+fn possible() -> Vec<ObjectId> {
+    [possible_children("shop"), routes::possible("shop")].concat()
+}
+
 #[test]
 fn nothing_is_explained_that_no_stack_has() {
-    let possible = possible_children("shop");
+    let possible = possible();
     for kind in Kind::ALL {
         assert!(!entries(kind).is_empty(), "{kind:?} has no entry");
         for entry in entries(kind) {
