@@ -227,6 +227,7 @@ fn foreign(kind: &Kind, name: &str) -> Value {
         "IngressRoute" => json!({"spec": {"routes": []}}),
         "Middleware" => json!({"spec": {"compress": {}}}),
         "ServiceMonitor" => json!({"spec": {"endpoints": [], "selector": selector}}),
+        "PrometheusRule" => json!({"spec": {}}),
         _ => json!({}),
     };
     object["metadata"] = json!({"name": name});

@@ -1,5 +1,6 @@
 //! What every test of this level starts from: the environment, the operator's process, a namespace of its own, a stack.
 
+pub(crate) mod brought;
 pub(crate) mod embedded;
 pub(crate) mod environment;
 #[path = "../../../api/tests/harness/figures.rs"]

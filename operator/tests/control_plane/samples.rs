@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::certificate;
 use crate::harness::{
+    brought::{bring_what_is_referred_to, is_brought},
     environment::{ENVIRONMENT, kubectl, tpstack},
     kinds,
     made::made_in,
@@ -132,7 +133,7 @@ async fn applied<'a>(sandbox: &'a Sandbox, sample: &Sample, without: &[&str]) ->
         (format!("{kind}/{name}"), object)
     };
     let mut rendered: BTreeMap<String, Value> = documents.into_iter().map(named).collect();
-    give_what_is_referred_to(sandbox, &rendered).await;
+    bring_what_is_referred_to(sandbox, rendered.values()).await;
     kubectl(
         &[&["apply", "--server-side", "-f", file][..], &namespace].concat(),
         "",
@@ -147,8 +148,7 @@ async fn applied<'a>(sandbox: &'a Sandbox, sample: &Sample, without: &[&str]) ->
         let live = made_in(sandbox).await;
         // Jobs come and go; the one that is rendered is looked for below.
         let expected = rendered.keys().filter(|name| !name.starts_with("Job/"));
-        let given =
-            |name: &&String| !live[*name]["metadata"]["labels"]["example.org/given"].is_string();
+        let given = |name: &&String| !is_brought(&live[*name]);
         let live: Vec<&String> = live.keys().filter(given).collect();
         holds(live == expected.collect::<Vec<_>>(), || {
             format!("there are {live:?}")
@@ -169,66 +169,6 @@ async fn applied<'a>(sandbox: &'a Sandbox, sample: &Sample, without: &[&str]) ->
         );
     }
     stack
-}
-
-/// Makes the Secrets and `ConfigMaps` that a sample's user has to bring.
-async fn give_what_is_referred_to(sandbox: &Sandbox, rendered: &BTreeMap<String, Value>) {
-    let mut wanted: BTreeMap<(bool, String), BTreeMap<String, String>> = BTreeMap::new();
-    for object in rendered.values() {
-        references(object, &mut wanted);
-    }
-    for ((is_secret, name), data) in wanted {
-        let (kind, values) = if is_secret {
-            (kinds::SECRET, "stringData")
-        } else {
-            (kinds::CONFIG_MAP, "data")
-        };
-        if rendered.contains_key(&format!("{}/{name}", kind.kind)) {
-            continue;
-        }
-        let metadata = json!({"name": name, "labels": {"example.org/given": "true"}});
-        sandbox
-            .create(&kind, json!({"metadata": metadata, values: data}))
-            .await;
-    }
-}
-
-/// Notes what an object refers to: whether it is a Secret, its name, the keys.
-fn references(value: &Value, wanted: &mut BTreeMap<(bool, String), BTreeMap<String, String>>) {
-    match value {
-        Value::Object(map) => {
-            // A volume that takes some keys of a Secret as files.
-            if let (Some(name), Some(items)) = (
-                map.get("secretName"),
-                map.get("items").and_then(Value::as_array),
-            ) {
-                let keys = items
-                    .iter()
-                    .map(|item| (string(&item["key"]).to_owned(), "a-value".to_owned()));
-                let data = wanted.entry((true, string(name).to_owned())).or_default();
-                data.extend(keys);
-            }
-            for (key, below) in map {
-                let is_secret = match key.as_str() {
-                    "secretKeyRef" | "secretRef" => true,
-                    "configMapKeyRef" | "configMapRef" => false,
-                    _ => {
-                        references(below, wanted);
-                        continue;
-                    }
-                };
-                let data = wanted
-                    .entry((is_secret, string(&below["name"]).to_owned()))
-                    .or_default();
-                if let Some(key) = below["key"].as_str() {
-                    let value = if key == "port" { "5432" } else { "a-value" };
-                    data.insert(key.to_owned(), value.to_owned());
-                }
-            }
-        }
-        Value::Array(items) => items.iter().for_each(|item| references(item, wanted)),
-        _ => {}
-    }
 }
 
 /// Notes where `live` lacks something of `rendered`. What the server adds is none of our business; Secrets' values and

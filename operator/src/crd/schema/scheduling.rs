@@ -13,6 +13,8 @@ pub(super) fn bounds(at: &str) -> Vec<(String, Value)> {
     let tolerations = format!("{at}/tolerations/items/properties");
     let spread = format!("{at}/topologySpreadConstraints/items/properties");
     let key = json!({"minLength": 1, "maxLength": 317});
+    // What their type takes: the schema alone would let more pass.
+    let count = json!({"minimum": 1, "maximum": i32::MAX});
     let honored = json!({"enum": ["Honor", "Ignore"]});
     let mut bounds = vec![
         (format!("{tolerations}/key"), json!({"maxLength": 317})),
@@ -25,8 +27,8 @@ pub(super) fn bounds(at: &str) -> Vec<(String, Value)> {
             format!("{tolerations}/effect"),
             json!({"enum": ["NoSchedule", "PreferNoSchedule", "NoExecute"]}),
         ),
-        (format!("{spread}/maxSkew"), json!({"minimum": 1})),
-        (format!("{spread}/minDomains"), json!({"minimum": 1})),
+        (format!("{spread}/maxSkew"), count.clone()),
+        (format!("{spread}/minDomains"), count),
         (format!("{spread}/topologyKey"), key.clone()),
         (
             format!("{spread}/whenUnsatisfiable"),

@@ -2,8 +2,10 @@
 
 use serde_json::{Value, json};
 
+use crate::certificate;
 use crate::harness::{
-    environment::{ENVIRONMENT, Said, ask, kubectl},
+    brought::bring_what_is_referred_to,
+    environment::{ENVIRONMENT, Said, ask, kubectl, tpstack},
     kinds::{self, CHILDREN, Kind, replaceable},
     made::made_in,
     pods::Kubelet,
@@ -66,6 +68,9 @@ async fn every_sample_once_it_runs_has_no_difference_from_its_file_or_from_itsel
     for sample in samples {
         let path = sample.expect("it can be read").path();
         let path = path.to_str().expect("the repository's path is text");
+        let rendered = tpstack(&["render", "--filename", path]);
+        let rendered: Vec<Value> = serde_saphyr::from_multiple(&rendered).expect("it prints YAML");
+        bring_what_is_referred_to(&sandbox, rendered.iter()).await;
         kubectl(
             &[
                 "apply",
@@ -83,6 +88,16 @@ async fn every_sample_once_it_runs_has_no_difference_from_its_file_or_from_itsel
             &sandbox,
             object["metadata"]["name"].as_str().expect("it has a name"),
         );
+        if object["spec"]["paused"] == json!(true) {
+            continue;
+        }
+        if object["spec"]["ingress"]["tls"]["mode"] == json!("CertManager") {
+            stack
+                .becomes("IngressReady", "False", "CertificateNotReady")
+                .await;
+            let certificate = stack.must_child((kinds::CERTIFICATE, "api")).await;
+            certificate::say(&stack, &certificate, "True", "issued").await;
+        }
         stack.ready().await;
         stack.reconcile_again().await;
         settles(&stack).await;
