@@ -24,13 +24,14 @@ use crate::harness::{
 const AT_ONCE: usize = 4;
 
 /// A file of `manifests/samples`.
-struct Sample {
-    file: PathBuf,
-    name: String,
+pub(crate) struct Sample {
+    pub(crate) file: PathBuf,
+    /// Name of its stack.
+    pub(crate) name: String,
     spec: Value,
 }
 
-fn samples() -> Vec<Sample> {
+pub(crate) fn samples() -> Vec<Sample> {
     let folder = ENVIRONMENT.repository.join("manifests/samples");
     let entries = fs::read_dir(&folder).expect("there is a folder of samples");
     let mut samples: Vec<Sample> = entries

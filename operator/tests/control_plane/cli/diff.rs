@@ -1,11 +1,12 @@
 //! `tpstack diff` shows what the operator would change, nothing else, and changes nothing itself.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
-use crate::certificate;
 use crate::harness::{
     brought::bring_what_is_referred_to,
-    environment::{ENVIRONMENT, Said, ask, kubectl, tpstack},
+    environment::{Said, ask, kubectl, tpstack},
     kinds::{self, CHILDREN, Kind, replaceable},
     made::made_in,
     pods::Kubelet,
@@ -13,6 +14,7 @@ use crate::harness::{
     stack::{Stack, everything_on},
     wait::{eventually, holds},
 };
+use crate::{certificate, samples::samples};
 
 fn diff(stack: &Stack<'_>) -> Said {
     ask(
@@ -63,11 +65,10 @@ async fn pause(stack: &Stack<'_>) {
 async fn every_sample_once_it_runs_has_no_difference_from_its_file_or_from_itself() {
     let sandbox = Sandbox::shared().await;
     let _kubelet = Kubelet::start(&sandbox);
-    let samples = std::fs::read_dir(ENVIRONMENT.repository.join("manifests/samples"))
-        .expect("it is a folder");
-    for sample in samples {
-        let path = sample.expect("it can be read").path();
-        let path = path.to_str().expect("the repository's path is text");
+    let mut paths = BTreeMap::new();
+    for sample in samples() {
+        let path = sample.file.to_str().expect("the repository's path is text");
+        paths.insert(sample.name.clone(), path.to_owned());
         let rendered = tpstack(&["render", "--filename", path]);
         let rendered: Vec<Value> = serde_saphyr::from_multiple(&rendered).expect("it prints YAML");
         bring_what_is_referred_to(&sandbox, rendered.iter()).await;
@@ -101,12 +102,14 @@ async fn every_sample_once_it_runs_has_no_difference_from_its_file_or_from_itsel
         stack.ready().await;
         stack.reconcile_again().await;
         settles(&stack).await;
-        let path = ENVIRONMENT
-            .repository
-            .join(format!("manifests/samples/{}.yaml", stack.name));
-        let path = path.to_str().expect("the repository's path is text");
         let said = ask(
-            &["diff", "-f", path, "--namespace", &sandbox.namespace],
+            &[
+                "diff",
+                "-f",
+                &paths[&stack.name],
+                "--namespace",
+                &sandbox.namespace,
+            ],
             "",
             None,
         );
