@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result};
 use futures::future::try_join_all;
 use kube::Client;
+use operator::desired::monitoring::dashboards;
 use serde_json::Value;
 
 use crate::harness::{
@@ -106,6 +107,7 @@ impl Snapshot {
             uids,
             stack: &self.stack,
             namespace: &self.namespace,
+            dashboard: dashboards::digest(&format!("{}/{}", self.namespace, self.stack)),
             across,
         };
         let mut state = State::new();
@@ -141,6 +143,8 @@ struct Words<'a> {
     uids: BTreeMap<String, String>,
     stack: &'a str,
     namespace: &'a str,
+    /// What stands for both in the identifier of a dashboard.
+    dashboard: String,
     across: bool,
 }
 
@@ -157,6 +161,14 @@ impl Words<'_> {
             }
             Value::Array(items) => items.iter_mut().for_each(|item| self.mask(item)),
             Value::Object(fields) => {
+                // Files of a config map may be named after the stack.
+                let named = |key: &String| key.contains(self.stack);
+                let keys: Vec<String> = fields.keys().filter(|key| named(key)).cloned().collect();
+                for key in keys {
+                    if let Some(field) = fields.remove(&key) {
+                        fields.insert(self.plain(&key), field);
+                    }
+                }
                 for (key, field) in fields.iter_mut() {
                     // Made of UIDs and passwords, which differ in another stack.
                     let digest = [
@@ -189,6 +201,9 @@ impl Words<'_> {
         }
         if text.contains(self.namespace) {
             text = text.replace(self.namespace, "NAMESPACE");
+        }
+        if text.contains(&self.dashboard) {
+            text = text.replace(&self.dashboard, "DASHBOARD");
         }
         text
     }

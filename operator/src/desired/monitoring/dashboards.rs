@@ -70,9 +70,7 @@ impl Template {
             *text = scoped.to_string().replace(STAND_IN, RATE_INTERVAL);
         });
         let name = format!("{}/{}", scope.namespace, scope.stack);
-        // Grafana takes forty characters, which the names may exceed.
-        let digest = format!("{:x}", Sha256::digest(&name));
-        let digest = digest.get(..16).unwrap_or_default();
+        let digest = digest(&name);
         for (field, value) in dashboard.as_object_mut().into_iter().flatten() {
             match (field.as_str(), value) {
                 ("uid", uid) => *uid = json!(format!("tpstack-{digest}-{word}")),
@@ -88,6 +86,12 @@ impl Template {
         }
         dashboard
     }
+}
+
+/// What stands for `<namespace>/<stack>` in an identifier: Grafana takes forty characters, which the names may exceed.
+pub fn digest(name: &str) -> String {
+    let digest = format!("{:x}", Sha256::digest(name));
+    digest.get(..16).unwrap_or_default().to_owned()
 }
 
 fn tag(tags: &mut Value, name: &str) {
