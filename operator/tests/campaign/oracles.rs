@@ -17,8 +17,9 @@ use crate::{
     snapshot::{Snapshot, State, difference, text},
 };
 
-/// Requests of one run at most: three looks, everything made and applied, and the status.
-const MOST_REQUESTS: usize = 120;
+/// Requests of one run at most: three looks (a list of each kind, the names that were not among them, the data of variables),
+/// everything made and applied, and the status.
+const MOST_REQUESTS: usize = 150;
 
 /// How the same goes without a fault.
 #[derive(Clone, Debug, Default)]
