@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct ExternalSpec {
-    /// The Secret, in this namespace, that says where the store is and how to log in. The operator looks at its keys and never at its values. One that is missing or lacks a key is told by the store's condition. Pods read where the store is when they start: after a change, restart them. Example: `{name: shop-db}`.
+    /// The Secret, in this namespace, that says where the store is and how to log in. The operator looks at its keys, and takes a digest of its values and no more: the API's pods are replaced when they change. One that is missing or lacks a key is told by the store's condition. Example: `{name: shop-db}`.
     pub secret_ref: SecretRef,
 
     /// Which authorities the API trusts for the store's certificate. `Public`: those it knows. `Secret`: those in the Secret's key ca.crt, which is needed then; the store's sslmode must be verify-ca or verify-full, its tls true. Default: Public. Example: Secret
