@@ -40,7 +40,25 @@ pub enum Error {
     Unlabelled(String),
 }
 
+/// Stand for a namespace and a stack in what is scoped before either is known. Neither can be called so: their names are in
+/// lower case.
+const MARKS: [&str; 2] = ["NAMESPACE-TO-COME", "STACK-TO-COME"];
+
 impl Scope {
+    /// One with marks for names: what is scoped to it once is filled in for each stack.
+    pub fn to_come() -> Self {
+        let [namespace, stack] = MARKS.map(str::to_owned);
+        Self { namespace, stack }
+    }
+
+    /// A text that was made for `to_come`, with this scope's names. They are DNS labels (`validate`), so that they need no
+    /// quoting, in whatever the text is.
+    pub fn fill(&self, text: &str) -> String {
+        let [namespace, stack] = MARKS;
+        text.replace(namespace, &self.namespace)
+            .replace(stack, &self.stack)
+    }
+
     /// Both, as labels of a rule.
     pub fn labels(&self) -> Labels {
         self.pairs()
@@ -254,6 +272,23 @@ mod tests {
         );
         becomes("a / b > 0.5", "a{OURS} / b{OURS} > 0.5");
         becomes(r#"absent(up{job="api"})"#, r#"absent(up{job="api",OURS})"#);
+    }
+
+    #[test]
+    fn names_that_come_later_make_the_same_expression() {
+        let now = Scope {
+            namespace: "team".to_owned(),
+            stack: "shop".to_owned(),
+        };
+        for text in [
+            "up",
+            r#"sum by (job) (rate(a{job="api",z=~"b|c"}[5m])) / on (job) absent(b)"#,
+            r#"label_replace(a, "y", "NAMESPACE", "x", "b")"#,
+        ] {
+            let tree = read(text).unwrap();
+            let later = Scope::to_come().apply(&tree).unwrap().to_string();
+            assert_eq!(now.fill(&later), now.apply(&tree).unwrap().to_string());
+        }
     }
 
     #[test]

@@ -39,7 +39,7 @@ pub use tls::{Issuer, Tls};
 pub struct Stack {
     /// Its name: a DNS-1035 label of at most 40 characters.
     pub name: String,
-    /// Its namespace.
+    /// Its namespace: a DNS label.
     pub namespace: String,
     /// Its UID; empty for a file that was only rendered.
     pub uid: String,
@@ -120,6 +120,12 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
         "metadata.name",
         "must be at most 40 lower-case letters, digits and '-', starting with a letter",
     );
+    let namespace = metadata.namespace.as_deref().unwrap_or("default");
+    check.that(
+        words::is_label(namespace),
+        "metadata.namespace",
+        "must be the name of a namespace: at most 63 lower-case letters, digits and '-'",
+    );
     let spec = &stack.spec;
     let api = api::api(&spec.api, &mut check);
     let ingress = spec
@@ -135,10 +141,7 @@ pub fn validate(stack: &TpStack) -> Result<Stack, Vec<Violation>> {
     match (postgres, redis) {
         (Some(postgres), Some(redis)) if check.violations.is_empty() => Ok(Stack {
             name,
-            namespace: metadata
-                .namespace
-                .clone()
-                .unwrap_or_else(|| "default".to_owned()),
+            namespace: namespace.to_owned(),
             uid: metadata.uid.clone().unwrap_or_default(),
             paused: spec.paused,
             stopped: spec.stopped,

@@ -308,3 +308,13 @@ fn names_that_children_cannot_carry_are_refused() {
     stack.metadata.name = Some("a".repeat(40));
     assert!(validate(&stack).is_ok());
 }
+
+#[test]
+fn a_namespace_that_no_server_has_is_refused() {
+    for namespace in ["", "Team", "a.b", "a\"b", "a/b", "-a", &"a".repeat(64)] {
+        let mut stack = stack(&json!({}));
+        stack.metadata.namespace = Some(namespace.to_owned());
+        let violations = validate(&stack).unwrap_err();
+        assert_eq!(violations[0].field, "metadata.namespace", "{namespace:?}");
+    }
+}

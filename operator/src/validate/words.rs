@@ -181,7 +181,8 @@ fn split_number(text: &str) -> (&str, &str) {
     )
 }
 
-fn is_label(label: &str) -> bool {
+/// One label of DNS, in lower case: also what a namespace is called.
+pub(super) fn is_label(label: &str) -> bool {
     label.len() <= 63 && is_word(label)
 }
 

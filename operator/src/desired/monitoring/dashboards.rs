@@ -1,10 +1,9 @@
 //! Grafana dashboards of a stack: Compose's own files, each panel of this stack alone. [pure]
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use k8s_openapi::api::core::v1::ConfigMap;
-use promql_parser::parser::Expr;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -21,21 +20,25 @@ const RATE_INTERVAL: &str = "$__rate_interval";
 /// A duration that nobody writes, as it is printed: it stands for Grafana's while there is a tree.
 const STAND_IN: &str = "13h37m13s337ms";
 
-/// A dashboard as it is written, and the tree of each expression in it.
-struct Template {
-    dashboard: Value,
-    trees: HashMap<String, Expr>,
-}
+/// Stands for the digest of a stack's name while no stack is known.
+const DIGEST: &str = "DIGEST-TO-COME";
 
-static API_TEMPLATE: LazyLock<Template> = LazyLock::new(|| Template::read(API));
+/// Read and scoped once: a run fills in names, and parses and prints nothing.
+static API_TEMPLATE: LazyLock<String> = LazyLock::new(|| template(API, Component::Api.as_str()));
 
 /// The dashboard on the API.
 pub(super) fn of_api(stack: &Stack, scope: &Scope) -> ConfigMap {
     let component = Component::Api;
-    let word = component.as_str();
     // Grafana's sidecar puts the files of all namespaces into one folder. A namespace has no dot.
-    let file = format!("{}.{}-{word}.json", scope.namespace, scope.stack);
-    let text = API_TEMPLATE.of(scope, word).to_string();
+    let file = format!(
+        "{}.{}-{}.json",
+        scope.namespace,
+        scope.stack,
+        component.as_str()
+    );
+    let text = scope
+        .fill(&API_TEMPLATE)
+        .replace(DIGEST, &digest(&name(scope)));
     ConfigMap {
         metadata: selected_by(
             &stack.monitoring.dashboards.labels,
@@ -46,46 +49,38 @@ pub(super) fn of_api(stack: &Stack, scope: &Scope) -> ConfigMap {
     }
 }
 
-impl Template {
-    fn read(text: &str) -> Self {
-        let dashboard: Value =
-            serde_json::from_str(text).expect("an embedded file that tests read too");
-        let mut trees = HashMap::new();
-        each_expression(&mut dashboard.clone(), &mut |text| {
-            let tree = promql::read(&text.replace(RATE_INTERVAL, STAND_IN))
-                .expect("an embedded panel that tests read too");
-            trees.insert(text.clone(), tree);
-        });
-        Self { dashboard, trees }
-    }
-
-    /// The dashboard of one stack beside those of others: with an identifier, a title and a tag of its own.
-    fn of(&self, scope: &Scope, word: &str) -> Value {
-        let mut dashboard = self.dashboard.clone();
-        each_expression(&mut dashboard, &mut |text| {
-            let tree = self.trees.get(text).expect("read from the same dashboard");
-            let scoped = scope
-                .apply(tree)
-                .expect("an embedded panel that tests scope too");
-            *text = scoped.to_string().replace(STAND_IN, RATE_INTERVAL);
-        });
-        let name = format!("{}/{}", scope.namespace, scope.stack);
-        let digest = digest(&name);
-        for (field, value) in dashboard.as_object_mut().into_iter().flatten() {
-            match (field.as_str(), value) {
-                ("uid", uid) => *uid = json!(format!("tpstack-{digest}-{word}")),
-                ("title", Value::String(title)) => *title = format!("{title} ({name})"),
-                ("tags", tags) => tag(tags, &name),
-                // They lead to what has all of a link's tags: the same stack's dashboards.
-                ("links", Value::Array(links)) => {
-                    let links = links.iter_mut().filter_map(|link| link.get_mut("tags"));
-                    links.for_each(|tags| tag(tags, &name));
-                }
-                _ => {}
+/// The dashboard of a stack beside those of others: each expression its own, with an identifier, a title and a tag of its own.
+fn template(text: &str, word: &str) -> String {
+    let scope = Scope::to_come();
+    let mut dashboard: Value =
+        serde_json::from_str(text).expect("an embedded file that tests read too");
+    each_expression(&mut dashboard, &mut |text| {
+        let tree = promql::read(&text.replace(RATE_INTERVAL, STAND_IN))
+            .expect("an embedded panel that tests read too");
+        let scoped = scope
+            .apply(&tree)
+            .expect("an embedded panel that tests scope too");
+        *text = scoped.to_string().replace(STAND_IN, RATE_INTERVAL);
+    });
+    let name = name(&scope);
+    for (field, value) in dashboard.as_object_mut().into_iter().flatten() {
+        match (field.as_str(), value) {
+            ("uid", uid) => *uid = json!(format!("tpstack-{DIGEST}-{word}")),
+            ("title", Value::String(title)) => *title = format!("{title} ({name})"),
+            ("tags", tags) => tag(tags, &name),
+            // They lead to what has all of a link's tags: the same stack's dashboards.
+            ("links", Value::Array(links)) => {
+                let links = links.iter_mut().filter_map(|link| link.get_mut("tags"));
+                links.for_each(|tags| tag(tags, &name));
             }
+            _ => {}
         }
-        dashboard
     }
+    dashboard.to_string()
+}
+
+fn name(scope: &Scope) -> String {
+    format!("{}/{}", scope.namespace, scope.stack)
 }
 
 /// What stands for `<namespace>/<stack>` in an identifier: Grafana takes forty characters, which the names may exceed.

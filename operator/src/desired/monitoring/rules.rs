@@ -2,12 +2,11 @@
 
 use std::sync::LazyLock;
 
-use promql_parser::parser::Expr;
 use serde::Deserialize;
 
 use super::selected_by;
 use crate::desired::metadata::Component;
-use crate::foreign::{PrometheusRule, PrometheusRuleSpec, Rule, RuleGroup};
+use crate::foreign::{PrometheusRule, PrometheusRuleSpec, RuleGroup};
 use crate::promql::{self, Scope};
 use crate::validate::Stack;
 
@@ -24,10 +23,8 @@ struct File {
     groups: Vec<RuleGroup>,
 }
 
-/// Groups as they are written, each rule beside the tree of its expression.
-type Templates = Vec<(String, Vec<(Rule, Expr)>)>;
-
-static API_TEMPLATES: LazyLock<Templates> = LazyLock::new(|| read(API));
+/// Read and scoped once: a run fills in names, and parses and prints nothing.
+static API_TEMPLATE: LazyLock<Vec<RuleGroup>> = LazyLock::new(|| template(API));
 
 /// The rules on the API.
 pub(super) fn of_api(stack: &Stack, scope: &Scope) -> PrometheusRule {
@@ -39,7 +36,7 @@ pub(super) fn of_api(stack: &Stack, scope: &Scope) -> PrometheusRule {
         ),
         spec: PrometheusRuleSpec {
             groups: groups(
-                &API_TEMPLATES,
+                &API_TEMPLATE,
                 scope,
                 &stack.monitoring.rules.runbook_base_url,
             ),
@@ -47,48 +44,32 @@ pub(super) fn of_api(stack: &Stack, scope: &Scope) -> PrometheusRule {
     }
 }
 
-fn read(text: &str) -> Templates {
+fn template(text: &str) -> Vec<RuleGroup> {
+    let scope = Scope::to_come();
     let file: File = serde_saphyr::from_str(text).expect("an embedded file that tests read too");
-    let groups = file.groups.into_iter();
-    groups
-        .map(|group| {
-            let rules = group.rules.into_iter().map(|rule| {
-                let tree = promql::read(&rule.expr).expect("an embedded rule that tests read too");
-                (rule, tree)
-            });
-            (group.name, rules.collect())
-        })
-        .collect()
-}
-
-fn groups(templates: &Templates, scope: &Scope, runbooks: &str) -> Vec<RuleGroup> {
-    templates
-        .iter()
-        .map(|(name, rules)| RuleGroup {
-            name: name.clone(),
-            rules: rules
-                .iter()
-                .map(|(rule, tree)| scoped(rule, tree, scope, runbooks))
-                .collect(),
-        })
-        .collect()
-}
-
-fn scoped(rule: &Rule, tree: &Expr, scope: &Scope, runbooks: &str) -> Rule {
-    let tree = scope
-        .apply(tree)
-        .expect("an embedded rule that tests scope too");
-    let mut rule = Rule {
-        expr: tree.to_string(),
-        ..rule.clone()
-    };
-    // The result carries them already. Said once more, so that an alert is the stack's whatever its expression does.
-    rule.labels.append(&mut scope.labels());
-    if let Some(url) = rule.annotations.get_mut(RUNBOOK)
-        && !runbooks.is_empty()
-    {
-        let page = url.rsplit('/').next().unwrap_or_default();
-        *url = format!("{}/{page}", runbooks.trim_end_matches('/'));
+    let mut groups = file.groups;
+    for rule in groups.iter_mut().flat_map(|group| &mut group.rules) {
+        let tree = promql::read(&rule.expr).expect("an embedded rule that tests read too");
+        let scoped = scope
+            .apply(&tree)
+            .expect("an embedded rule that tests scope too");
+        rule.expr = scoped.to_string();
     }
-    rule
+    groups
+}
+
+fn groups(template: &[RuleGroup], scope: &Scope, runbooks: &str) -> Vec<RuleGroup> {
+    let mut groups = template.to_vec();
+    for rule in groups.iter_mut().flat_map(|group| &mut group.rules) {
+        rule.expr = scope.fill(&rule.expr);
+        // The result carries them already. Said once more, so that an alert is the stack's whatever its expression does.
+        rule.labels.append(&mut scope.labels());
+        if let Some(url) = rule.annotations.get_mut(RUNBOOK)
+            && !runbooks.is_empty()
+        {
+            let page = url.rsplit('/').next().unwrap_or_default();
+            *url = format!("{}/{page}", runbooks.trim_end_matches('/'));
+        }
+    }
+    groups
 }
