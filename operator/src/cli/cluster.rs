@@ -21,6 +21,19 @@ pub struct Place {
     pub context: Option<String>,
 }
 
+/// Which stacks of a cluster.
+#[derive(Args, Debug)]
+pub struct Which {
+    /// Name of a TpStack; unset: all of the namespace
+    name: Option<String>,
+    /// Where to look.
+    #[command(flatten)]
+    place: Place,
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with_all = ["name", "namespace"])]
+    all_namespaces: bool,
+}
+
 /// A cluster and a namespace of it.
 pub struct Cluster {
     /// Client with a deadline on every call.
@@ -58,6 +71,20 @@ impl Place {
             client: Client::try_from(config).context("failed to set up the connection")?,
             namespace,
         })
+    }
+}
+
+impl Which {
+    /// The cluster, and the `TpStacks` of it that are meant.
+    pub async fn find(&self) -> anyhow::Result<(Cluster, Vec<DynamicObject>)> {
+        let cluster = self.place.connect().await?;
+        let stacks = stacks(&cluster, self.name.as_deref(), self.all_namespaces).await?;
+        Ok((cluster, stacks))
+    }
+
+    /// The namespace that is meant; `None` for all.
+    pub fn namespace<'a>(&self, cluster: &'a Cluster) -> Option<&'a str> {
+        (!self.all_namespaces).then_some(cluster.namespace.as_str())
     }
 }
 

@@ -4,7 +4,7 @@
 use clap::Args;
 use serde::Serialize;
 
-use super::cluster::{Place, stacks};
+use super::cluster::Which;
 use super::installation::Operator;
 use super::{Answer, Output, json, plain};
 
@@ -19,14 +19,9 @@ pub use facts::{ClusterFacts, Rights, Scraper, StackFacts, StorageClassFacts, Wo
 /// Which stacks to look at.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// Name of a TpStack; unset: all of the namespace
-    name: Option<String>,
-    /// Where to look.
+    /// Which stacks.
     #[command(flatten)]
-    place: Place,
-    /// All namespaces
-    #[arg(short = 'A', long, conflicts_with_all = ["name", "namespace"])]
-    all_namespaces: bool,
+    which: Which,
     /// Whose rights are looked at.
     #[command(flatten)]
     operator: Operator,
@@ -71,9 +66,7 @@ pub struct Diagnosis {
 
 /// Looks at the cluster and at each stack. The exit code is 0 if nothing was found, 1 if something was.
 pub async fn doctor(arguments: &Arguments) -> anyhow::Result<Answer> {
-    let cluster = arguments.place.connect().await?;
-    let name = arguments.name.as_deref();
-    let stacks = stacks(&cluster, name, arguments.all_namespaces).await?;
+    let (cluster, stacks) = arguments.which.find().await?;
     let mut unread = Vec::new();
     let facts = read::cluster(&cluster.client, &arguments.operator, &mut unread).await?;
     let mut diagnoses = vec![Diagnosis {

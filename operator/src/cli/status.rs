@@ -8,7 +8,7 @@ use kube::api::{Api, ListParams};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 
-use super::cluster::{Place, forbidden, stacks};
+use super::cluster::{Which, forbidden};
 use super::{Answer, Output, json};
 use crate::desired::metadata::{MANAGED_BY, MANAGED_BY_LABEL};
 
@@ -21,14 +21,9 @@ pub use screen::text;
 /// Which stacks to show.
 #[derive(Args, Debug)]
 pub struct Arguments {
-    /// Name of a TpStack; unset: all of the namespace
-    name: Option<String>,
-    /// Where to look.
+    /// Which stacks.
     #[command(flatten)]
-    place: Place,
-    /// All namespaces
-    #[arg(short = 'A', long, conflicts_with_all = ["name", "namespace"])]
-    all_namespaces: bool,
+    which: Which,
     /// How to write it
     #[arg(short, long, value_enum, default_value_t)]
     output: Output,
@@ -36,10 +31,8 @@ pub struct Arguments {
 
 /// Shows the stacks. The exit code is 0 if all of them are ready, 1 if not.
 pub async fn status(arguments: &Arguments) -> anyhow::Result<Answer> {
-    let cluster = arguments.place.connect().await?;
-    let name = arguments.name.as_deref();
-    let stacks = stacks(&cluster, name, arguments.all_namespaces).await?;
-    let namespace = (!arguments.all_namespaces).then_some(cluster.namespace.as_str());
+    let (cluster, stacks) = arguments.which.find().await?;
+    let namespace = arguments.which.namespace(&cluster);
     let seen = look(&cluster.client, namespace).await?;
     let reports: Vec<Report> = stacks.iter().map(|stack| report(stack, &seen)).collect();
     let code = u8::from(!reports.iter().all(Report::is_ready));

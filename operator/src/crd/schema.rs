@@ -2,7 +2,7 @@
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::TpStack;
 
@@ -147,28 +147,31 @@ fn egress(path: &str) -> Vec<(String, Value)> {
 /// A word of a list that may be null, as it is derived: the server would accept neither null, which is in no list, nor drop
 /// it, which it does for what may not be null.
 fn enums_without_null(value: &mut Value) {
-    match value {
-        Value::Object(map) => {
-            if map.get("enum").is_some_and(Value::is_array) {
-                map.remove("nullable");
-            }
-            map.values_mut().for_each(enums_without_null);
+    each_object(value, &mut |map| {
+        if map.get("enum").is_some_and(Value::is_array) {
+            map.remove("nullable");
         }
-        Value::Array(items) => items.iter_mut().for_each(enums_without_null),
-        _ => {}
-    }
+    });
 }
 
 fn strip_descriptions(value: &mut Value) {
+    each_object(value, &mut |map| {
+        // A property may itself be called `description`: only the text is prose.
+        if map.get("description").is_some_and(Value::is_string) {
+            map.remove("description");
+        }
+    });
+}
+
+/// Shows every object to `change`, those around others first.
+fn each_object(value: &mut Value, change: &mut impl FnMut(&mut Map<String, Value>)) {
     match value {
         Value::Object(map) => {
-            // A property may itself be called `description`: only the text is prose.
-            if map.get("description").is_some_and(Value::is_string) {
-                map.remove("description");
-            }
-            map.values_mut().for_each(strip_descriptions);
+            change(map);
+            map.values_mut()
+                .for_each(|value| each_object(value, change));
         }
-        Value::Array(items) => items.iter_mut().for_each(strip_descriptions),
+        Value::Array(items) => items.iter_mut().for_each(|item| each_object(item, change)),
         _ => {}
     }
 }

@@ -12,6 +12,7 @@ pub(crate) mod history;
 pub(crate) mod http;
 pub(crate) mod identity;
 pub(crate) mod kinds;
+pub(crate) mod leashed;
 pub(crate) mod line;
 pub(crate) mod made;
 pub(crate) mod manifests;

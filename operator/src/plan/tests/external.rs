@@ -125,45 +125,20 @@ fn our_redis_serves_until_the_secret_of_somebody_elses_is_complete() {
 
 #[test]
 fn another_secret_is_another_database_to_migrate_and_the_same_one_is_not() {
-    let mut observed = complete();
-    let deployment = |uid: &str| {
-        json!({
+    let stage = |mut observed: Observed, migrated: &str| {
+        let deployment = json!({
             "uid": "d", "labels": labels("api"), "ownerReferences": owner("stack-1"),
-            "annotations": {"tpstack.dev/migrated-image": Images::default().api, "tpstack.dev/migrated-volume": uid},
-        })
+            "annotations": {"tpstack.dev/migrated-image": Images::default().api, "tpstack.dev/migrated-volume": migrated},
+        });
+        insert(&mut observed, Kind::Deployment, "shop-api", deployment);
+        work(&both(), &observed).migration.stage
     };
-    insert(
-        &mut observed,
-        Kind::Deployment,
-        "shop-api",
-        deployment("s-db"),
-    );
-    assert!(matches!(
-        work(&both(), &observed).migration.stage,
-        Stage::Done(_)
-    ));
-    insert(
-        &mut observed,
-        Kind::Deployment,
-        "shop-api",
-        deployment("s-other"),
-    );
-    assert!(matches!(
-        work(&both(), &observed).migration.stage,
-        Stage::Running(_)
-    ));
+    assert!(matches!(stage(complete(), "s-db"), Stage::Done(_)));
+    assert!(matches!(stage(complete(), "s-other"), Stage::Running(_)));
     // While the Secret is away nothing is known to have changed.
-    observed.references.clear();
-    insert(
-        &mut observed,
-        Kind::Deployment,
-        "shop-api",
-        deployment("s-db"),
-    );
-    assert!(matches!(
-        work(&both(), &observed).migration.stage,
-        Stage::Done(_)
-    ));
+    let mut away = complete();
+    away.references.clear();
+    assert!(matches!(stage(away, "s-db"), Stage::Done(_)));
 }
 
 #[test]

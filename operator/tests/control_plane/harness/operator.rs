@@ -4,7 +4,7 @@ use std::{
     fs::{File, OpenOptions},
     net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
-    process::{Child, ChildStdin, Command, ExitStatus, Stdio},
+    process::{Command, ExitStatus},
     time::{Duration, Instant},
 };
 
@@ -16,6 +16,7 @@ use tokio::{
 use super::{
     environment::{ENVIRONMENT, TPSTACK},
     identity::kubeconfig,
+    leashed::Leashed,
 };
 
 /// How often the operator looks for optional APIs and granted namespaces in these tests.
@@ -24,19 +25,9 @@ pub(crate) const DISCOVERY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the admin address may take to answer.
 const ANSWER: Duration = Duration::from_secs(3);
 
-/// Starts the program it is given, which keeps the shell's process id, and kills it when the pipe on our standard input
-/// closes: however this test process ends, no operator outlives it.
-pub(crate) const LEASH: &str = r#"
-exec 3<&0
-{ cat <&3 >/dev/null; kill -KILL $$ 2>/dev/null; } 2>/dev/null &
-exec 3<&-
-exec "$@" </dev/null
-"#;
-
 /// A running operator.
 pub(crate) struct Operator {
-    process: Child,
-    leash: Option<ChildStdin>,
+    program: Leashed,
     admin: SocketAddr,
 }
 
@@ -49,38 +40,35 @@ impl Operator {
     /// The same, with more arguments and another kubeconfig.
     pub(crate) fn start_with(arguments: &[&str], kubeconfig: &Path) -> Self {
         let admin = free_address();
-        let mut process = Command::new("sh")
-            .args(["-c", LEASH, "sh", TPSTACK, "operator"])
-            .args(arguments)
-            .args(["--admin-address", &admin.to_string()])
-            .args([
-                "--discovery-interval",
-                &format!("{}s", DISCOVERY_INTERVAL.as_secs()),
-            ])
-            .env("KUBECONFIG", kubeconfig)
-            .env("RUST_LOG", "info,operator=debug,kube_client=error")
-            .stdin(Stdio::piped())
-            .stdout(log_file())
-            .stderr(log_file())
-            .spawn()
-            .expect("sh runs");
-        let leash = process.stdin.take();
-        Self {
-            process,
-            leash,
-            admin,
-        }
+        let program = Leashed::start(TPSTACK, |command| {
+            command
+                .arg("operator")
+                .args(arguments)
+                .args(["--admin-address", &admin.to_string()])
+                .args([
+                    "--discovery-interval",
+                    &format!("{}s", DISCOVERY_INTERVAL.as_secs()),
+                ])
+                .env("KUBECONFIG", kubeconfig)
+                .env("RUST_LOG", "info,operator=debug,kube_client=error")
+                .stdout(log_file())
+                .stderr(log_file());
+        });
+        Self { program, admin }
     }
 
     /// Whether the process still runs.
     pub(crate) fn is_running(&mut self) -> bool {
-        self.process.try_wait().expect("it is our child").is_none()
+        self.program
+            .process
+            .try_wait()
+            .expect("it is our child")
+            .is_none()
     }
 
     /// Ends it as a node that loses power does.
-    pub(crate) fn kill(mut self) {
-        self.process.kill().expect("it is our child");
-        self.process.wait().expect("it is our child");
+    pub(crate) fn kill(self) {
+        drop(self);
     }
 
     /// Asks it to stop, as the kubelet does, and waits.
@@ -92,7 +80,7 @@ impl Operator {
     /// Sends a signal.
     pub(crate) fn signal(&self, name: &str) {
         let sent = Command::new("kill")
-            .args([&format!("-{name}"), &self.process.id().to_string()])
+            .args([&format!("-{name}"), &self.program.process.id().to_string()])
             .status()
             .expect("kill runs");
         assert!(sent.success(), "the operator had ended before SIG{name}");
@@ -102,7 +90,7 @@ impl Operator {
     pub(crate) async fn ended(mut self, patience: Duration) -> ExitStatus {
         let deadline = Instant::now() + patience;
         loop {
-            if let Some(status) = self.process.try_wait().expect("it is our child") {
+            if let Some(status) = self.program.process.try_wait().expect("it is our child") {
                 return status;
             }
             assert!(
@@ -140,14 +128,6 @@ async fn exchange(admin: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)
-}
-
-impl Drop for Operator {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.leash.take());
-        drop(self.process.wait());
-    }
 }
 
 /// All that every operator of this run has logged.

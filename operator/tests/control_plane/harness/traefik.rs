@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     path::PathBuf,
-    process::{Child, ChildStdin, Command, Stdio},
+    process::{Command, Stdio},
 };
 
 use rustls::RootCertStore;
@@ -16,7 +16,8 @@ use super::{
     environment::{ENVIRONMENT, kubectl},
     http::{Connection, Response},
     kinds,
-    operator::{LEASH, free_address},
+    leashed::Leashed,
+    operator::free_address,
     sandbox::Sandbox,
     setup::{TRAEFIK, install_optional, remove_optional},
 };
@@ -45,8 +46,7 @@ const OTHERS: (&str, &[&str]) = (
 
 /// A running Traefik.
 pub(crate) struct Traefik {
-    process: Child,
-    leash: Option<ChildStdin>,
+    _program: Leashed,
     https: SocketAddr,
     roots: RootCertStore,
 }
@@ -66,28 +66,25 @@ impl Traefik {
             .expect("the testbed's tools run");
         assert!(program.status.success(), "Traefik is not to be had");
         let program = String::from_utf8(program.stdout).expect("a path");
-        let mut process = Command::new("sh")
-            .args(["-c", LEASH, "sh", program.trim()])
-            .args([
-                &format!("--entryPoints.web.address={http}"),
-                &format!("--entryPoints.websecure.address={https}"),
-                &format!("--providers.kubernetesCRD.namespaces={}", sandbox.namespace),
-                "--providers.kubernetesCRD=true",
-                "--providers.kubernetesCRD.disableClusterScopeResources=true",
-                "--providers.providersThrottleDuration=100ms",
-                "--global.checkNewVersion=false",
-                "--global.sendAnonymousUsage=false",
-                "--log.level=INFO",
-            ])
-            .env("KUBECONFIG", &ENVIRONMENT.kubeconfig)
-            .stdin(Stdio::piped())
-            .stdout(log.try_clone().expect("a file"))
-            .stderr(log)
-            .spawn()
-            .expect("sh runs");
+        let program = Leashed::start(program.trim(), |command| {
+            command
+                .args([
+                    &format!("--entryPoints.web.address={http}"),
+                    &format!("--entryPoints.websecure.address={https}"),
+                    &format!("--providers.kubernetesCRD.namespaces={}", sandbox.namespace),
+                    "--providers.kubernetesCRD=true",
+                    "--providers.kubernetesCRD.disableClusterScopeResources=true",
+                    "--providers.providersThrottleDuration=100ms",
+                    "--global.checkNewVersion=false",
+                    "--global.sendAnonymousUsage=false",
+                    "--log.level=INFO",
+                ])
+                .env("KUBECONFIG", &ENVIRONMENT.kubeconfig)
+                .stdout(log.try_clone().expect("a file"))
+                .stderr(log);
+        });
         Self {
-            leash: process.stdin.take(),
-            process,
+            _program: program,
             https,
             roots,
         }
@@ -115,14 +112,6 @@ impl Traefik {
     pub(crate) async fn end(self, sandbox: &Sandbox) {
         drop(self);
         remove_optional(sandbox, OTHERS).await;
-    }
-}
-
-impl Drop for Traefik {
-    fn drop(&mut self) {
-        drop(self.process.kill());
-        drop(self.leash.take());
-        drop(self.process.wait());
     }
 }
 
