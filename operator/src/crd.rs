@@ -40,7 +40,7 @@ pub use postgres::{PostgresEngine, PostgresSpec, PostgresStorage, RESERVED_PARAM
 pub use read::read;
 pub use redis::{AuthMode, PersistenceMode, RedisAuth, RedisEngine, RedisPersistence, RedisSpec};
 pub use relabeling::{RelabelAction, RelabelingSpec};
-pub use schema::{NODE_OPERATORS, POD_OPERATORS, definition};
+pub use schema::{EMBEDDED, NODE_OPERATORS, POD_OPERATORS, definition};
 pub use status::{
     Condition, ConditionStatus, Endpoint, Phase, PostgresStatus, Summary, TpStackStatus,
 };

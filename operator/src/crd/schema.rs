@@ -12,17 +12,17 @@ pub use scheduling::{NODE_OPERATORS, POD_OPERATORS};
 
 const SPEC: &str = "/schema/openAPIV3Schema/properties/spec/properties";
 
-/// Kubernetes' own types in the spec.
-const EMBEDDED: [&str; 9] = [
-    "api/properties/env",
-    "api/properties/envFrom",
-    "api/properties/resources",
-    "api/properties/scheduling/properties/affinity",
-    "api/properties/scheduling/properties/tolerations",
-    "api/properties/scheduling/properties/topologySpreadConstraints",
-    "postgres/properties/resources",
-    "redis/properties/resources",
-    "network/properties/strict/properties/egress",
+/// Fields of the spec that are of Kubernetes' own types, by their paths.
+pub const EMBEDDED: [&str; 9] = [
+    "api.env",
+    "api.envFrom",
+    "api.resources",
+    "api.scheduling.affinity",
+    "api.scheduling.tolerations",
+    "api.scheduling.topologySpreadConstraints",
+    "postgres.resources",
+    "redis.resources",
+    "network.strict.egress",
 ];
 
 /// The definition of TpStack, ready to be written as YAML.
@@ -38,7 +38,8 @@ pub fn definition() -> CustomResourceDefinition {
         for version in versions {
             enums_without_null(version);
             for embedded in EMBEDDED {
-                if let Some(field) = version.pointer_mut(&format!("{SPEC}/{embedded}")) {
+                let path = embedded.replace('.', "/properties/");
+                if let Some(field) = version.pointer_mut(&format!("{SPEC}/{path}")) {
                     for key in ["items", "properties"] {
                         if let Some(below) = field.get_mut(key) {
                             strip_descriptions(below);

@@ -136,25 +136,12 @@ fn every_field_of_ours_is_explained() {
     );
 }
 
-/// Kubernetes' own types.
-const EMBEDDED: [&str; 9] = [
-    "spec.api.env",
-    "spec.api.envFrom",
-    "spec.api.resources",
-    "spec.api.scheduling.affinity",
-    "spec.api.scheduling.tolerations",
-    "spec.api.scheduling.topologySpreadConstraints",
-    "spec.network.strict.egress",
-    "spec.postgres.resources",
-    "spec.redis.resources",
-];
-
 fn look(schema: &serde_json::Value, path: &str, silent: &mut Vec<String>) {
     if !schema["description"].is_string() {
         silent.push(path.to_owned());
     }
-    // They are explained by Kubernetes.
-    if EMBEDDED.contains(&path) {
+    // Kubernetes explains its own types.
+    if crate::is_embedded(path) {
         return;
     }
     for (name, below) in schema["properties"].as_object().into_iter().flatten() {

@@ -35,3 +35,9 @@ fn text(path: &str) -> String {
     let path = repository(path);
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
+
+/// Whether a field, by its path from `spec` on, is of one of Kubernetes' own types.
+fn is_embedded(path: &str) -> bool {
+    let field = path.strip_prefix("spec.");
+    field.is_some_and(|field| operator::crd::EMBEDDED.contains(&field))
+}

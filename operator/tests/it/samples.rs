@@ -92,19 +92,7 @@ fn compare(
     path: &str,
     missing: &mut Vec<String>,
 ) {
-    if [
-        "spec.api.env",
-        "spec.api.envFrom",
-        "spec.api.resources",
-        "spec.api.scheduling.affinity",
-        "spec.monitoring.labels",
-        "spec.network.strict.egress",
-        "spec.monitoring.dashboards.labels",
-        "spec.postgres.resources",
-        "spec.redis.resources",
-    ]
-    .contains(&path)
-    {
+    if crate::is_embedded(path) {
         return;
     }
     for (name, below) in schema["properties"].as_object().into_iter().flatten() {
